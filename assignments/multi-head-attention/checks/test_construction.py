@@ -1,0 +1,29 @@
+"""Building the module."""
+
+import pytest
+
+from grader.checks import Raised, check, fail, require
+
+
+@check(points=0.25, concept="construction")
+def test_builds(student):
+    """The module can be built from an embedding width and a number of heads."""
+    student.as_built(embed_dim=24, num_heads=4)
+
+
+@check(points=0.5, concept="construction", hidden=True, after="test_builds")
+@pytest.mark.parametrize(("embed_dim", "num_heads"), [(24, 5), (30, 4)])
+def test_rejects_indivisible_sizes(student, embed_dim, num_heads):
+    """A width that the heads cannot share evenly is rejected when the module is built."""
+    try:
+        student.as_built(embed_dim=embed_dim, num_heads=num_heads)
+    except Raised:
+        return
+    fail(f"A module with embed_dim={embed_dim} and num_heads={num_heads} was built; it should raise an exception.")
+
+
+@check(points=0.25, concept="construction", after="test_builds")
+def test_asks_for_nothing_else(student):
+    """The constructor needs no arguments beyond those of the contract."""
+    extra = student.extra_arguments
+    require(not extra, f"The constructor demands {' and '.join(extra)}, which the contract does not give.")

@@ -1,0 +1,350 @@
+"""Assignments: `assignment.toml`, the declarations in `checks/` and the reference, validated into one frozen value.
+
+The checks are read from their syntax trees: nothing of theirs is imported or run here.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import keyword
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grader.errors import ConfigurationError, ProblemsFound
+from grader.model import Assignment, CheckSpec, Contract, HiddenFeedback, Limits, Policy
+from grader.text import clean, nearest
+
+SETTINGS = "assignment.toml"
+
+_Rule = Callable[[Any], str]
+"""Takes a value and returns what was expected instead, or an empty text when the value will do."""
+
+_REQUIRED: Any = object()
+_COMPUTED: Any = object()
+
+
+def load(folder: Path, *, solutions: Path) -> Assignment:
+    """Read the assignment in `folder`; its reference is `solutions/<id>/reference.py`.
+
+    Raises:
+        ConfigurationError: the folder or its `assignment.toml` is missing or cannot be read.
+        ProblemsFound: all that is wrong with the settings, the checks and the reference, each with its place.
+    """
+    folder = folder.resolve()
+    problems: list[str] = []
+    settings = _Table(_read_toml(folder), f"{SETTINGS}: ", problems)
+    reference = solutions.resolve() / folder.name / "reference.py"
+    if not reference.is_file():
+        problems.append(f"{SETTINGS}: id: there is no reference solution; expected {reference}")
+    fields = _fields(settings, folder.name)
+    settings.finish()
+    checks = _read_checks(folder / "checks", problems)
+    if problems:
+        raise ProblemsFound(tuple(problems), path=folder)
+    return Assignment(folder=folder, reference=reference, checks=checks, digest=_digest(folder, reference), **fields)
+
+
+def load_all(root: Path, *, solutions: Path, only: tuple[str, ...] = ()) -> tuple[Assignment, ...]:
+    """Read every assignment below `root`, by id, or those named in `only`; the others are then not even opened.
+
+    Raises:
+        ConfigurationError: there is no assignment, or none of a name in `only`.
+        ProblemsFound: all problems of all assignments that were read, each line starting with the assignment's folder.
+    """
+    found = {folder.name: folder for folder in _folders(root)}
+    for name in only:
+        if name not in found:
+            close = nearest(name, found)
+            hint = f"did you mean {close!r}?" if close else f"known assignments: {', '.join(found)}"
+            raise ConfigurationError(f"there is no assignment {name!r} in {root}", path=root, hint=hint)
+    assignments: list[Assignment] = []
+    problems: list[str] = []
+    for name in sorted(set(only)) or found:
+        try:
+            assignments.append(load(found[name], solutions=solutions))
+        except ProblemsFound as error:
+            problems += [f"{name}/{problem}" for problem in error.problems]
+    if problems:
+        raise ProblemsFound(tuple(problems), path=root)
+    return tuple(assignments)
+
+
+def _folders(root: Path) -> list[Path]:
+    hint = f"an assignment is a folder with an {SETTINGS}, for example {root / 'self-attention' / SETTINGS}"
+    if not root.is_dir():
+        raise ConfigurationError(f"there is no folder {root}", path=root, hint=hint)
+    found = [path for path in sorted(root.iterdir()) if (path / SETTINGS).exists() or (path / "checks").is_dir()]
+    if not found:
+        raise ConfigurationError(f"no assignments were found in {root}", path=root, hint=hint)
+    return found
+
+
+def _read_toml(folder: Path) -> dict[str, Any]:
+    path = folder / SETTINGS
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        what = f"{SETTINGS}: cannot be read: {error.strerror}" if folder.is_dir() else f"there is no folder {folder}"
+        hint = f"write {path}: it names the class that is graded, and how it is built and called"
+        raise ConfigurationError(what, path=path, hint=hint) from error
+    except tomllib.TOMLDecodeError as error:
+        hint = f"correct {path}; in TOML a text stands in double quotes and a list in square brackets"
+        raise ConfigurationError(f"{SETTINGS}: {error}", path=path, hint=hint) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        hint = f"save {path} as UTF-8"
+        raise ConfigurationError(f"{SETTINGS}: line {line}: not UTF-8 text", path=path, hint=hint) from error
+
+
+def _digest(folder: Path, reference: Path) -> str:
+    total = hashlib.sha256()
+    for file in (folder / SETTINGS, *sorted((folder / "checks").glob("*.py")), reference):
+        content = file.read_bytes()
+        total.update(f"{file.name}\n{len(content)}\n".encode() + content)
+    return total.hexdigest()
+
+
+# -- values and rules --------------------------------------------------------------------------------------------------
+
+
+class _Table:
+    """Values by key. Hands out those that obey a rule; notes a problem with its place, and goes on, when one does not.
+
+    After a problem the value handed out is of no use: whoever asked looks at `problems` before anything is built.
+    """
+
+    def __init__(self, values: Mapping[str, Any], place: str, problems: list[str]) -> None:
+        self.values, self.place, self.problems = values, place, problems
+        self.asked: dict[str, _Table | None] = {}
+
+    def take(self, key: str, rule: _Rule, default: Any = _REQUIRED) -> Any:
+        self.asked[key] = None
+        if key not in self.values:
+            if default is _REQUIRED:
+                self.problems.append(f"{self.place}{key}: is missing")
+            return default
+        return self.values[key] if self.obeys(key, self.values[key], rule) else default
+
+    def take_each(self, key: str, rule: _Rule) -> tuple[Any, ...]:
+        values = self.take(key, _LIST, [])
+        kept = [value for index, value in enumerate(values) if self.obeys(f"{key}[{index}]", value, rule)]
+        repeated = sorted({value for value in kept if kept.count(value) > 1})
+        self.problems += [f'{self.place}{key}: "{value}" stands there twice' for value in repeated]
+        return tuple(kept)
+
+    def table(self, key: str) -> _Table:
+        values = self.take(key, _TABLE, {})
+        self.asked[key] = table = _Table(values, f"{self.place}{key}.", self.problems)
+        return table
+
+    def obeys(self, key: str, value: Any, rule: _Rule) -> bool:
+        if expected := rule(value):
+            got = "something computed" if value is _COMPUTED else json.dumps(value, ensure_ascii=False, default=str)
+            self.problems.append(f"{self.place}{key}: expected {expected}, got {clean(got, limit=80)}")
+        return not expected
+
+    def finish(self) -> None:
+        """Note every key that nobody asked for, here and in the tables below."""
+        for key in self.values:
+            if key not in self.asked:
+                close = nearest(key, self.asked)
+                hint = f'did you mean "{close}"?' if close else f"known here: {', '.join(self.asked)}"
+                self.problems.append(f"{self.place}{key}: unknown key; {hint}")
+        for table in filter(None, self.asked.values()):
+            table.finish()
+
+
+def _rule(expected: str, fits: Callable[[Any], bool]) -> _Rule:
+    return lambda value: "" if fits(value) else expected
+
+
+_LIST = _rule("a list", lambda value: isinstance(value, list))
+_TABLE = _rule("a table", lambda value: isinstance(value, dict))
+_FLAG = _rule("true or false", lambda value: isinstance(value, bool))
+_TEXT = _rule("a text", lambda value: isinstance(value, str) and bool(value.strip()))
+_NAME = _rule(
+    "the name of a class or function",
+    lambda value: isinstance(value, str) and value.isidentifier() and not keyword.iskeyword(value),
+)
+_DOTTED = _rule(
+    'a full dotted name such as "torch.nn.MultiheadAttention"',
+    lambda value: isinstance(value, str) and "." in value and not any(map(_NAME, value.split("."))),
+)
+_FEEDBACK = _rule(f"one of {', '.join(HiddenFeedback)}", lambda value: value in tuple(HiddenFeedback))
+_AFTER = _rule(
+    "a check's name, or several in a tuple",
+    lambda value: not any(map(_TEXT, value if isinstance(value, list | tuple) else [value])),
+)
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "a number"
+    return "" if 0 < value < 1e15 else "a number above 0"
+
+
+def _parameters(value: object) -> str:
+    try:
+        tree = ast.parse(f"def f({value}): ...")
+        compile(tree, "<contract>", "exec")  # finds what the grammar lets through, such as one name twice
+        fits = isinstance(value, str) and len(tree.body) == 1 and "\n" not in value
+    except (SyntaxError, ValueError):
+        fits = False
+    return "" if fits else 'a parameter list such as "x, mask=None"'
+
+
+def _memory(value: object) -> str:
+    size = _bytes(value)
+    if size is None:
+        return 'a size such as "4 GiB" or "512 MiB", or a number of bytes'
+    return "" if size >= 1 << 20 else "at least 1 MiB (a plain number counts bytes)"
+
+
+def _bytes(value: object) -> int | None:
+    if isinstance(value, str) and (size := re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMG])iB", value)):
+        return int(float(size[1]) * (1 << {"K": 10, "M": 20, "G": 30}[size[2]]))
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def _fields(settings: _Table, folder: str) -> dict[str, Any]:
+    identity = settings.take("id", _rule(f'the name of its folder, "{folder}"', lambda value: value == folder))
+    names = settings.table("submission")
+    entry, aliases = names.take("entry", _NAME), names.take_each("aliases", _NAME)
+    if entry in aliases:
+        names.problems.append(f'{names.place}aliases: "{entry}" is the entry already')
+    return {
+        "id": identity,
+        "title": settings.take("title", _TEXT),
+        "entry": entry,
+        "aliases": aliases,
+        "contract": _contract(settings.table("contract")),
+        "limits": _limits(settings.table("limits")),
+        "policy": Policy(forbid=settings.table("policy").take_each("forbid", _DOTTED)),
+        "hidden_feedback": HiddenFeedback(settings.table("feedback").take("hidden", _FEEDBACK, "diagnosis")),
+    }
+
+
+def _contract(table: _Table) -> Contract:
+    construct, call = (table.take(key, _parameters) for key in ("construct", "call"))
+    return Contract(construct=construct, call=call, mask=table.take("mask", _TEXT, "nonzero = may attend"))
+
+
+def _limits(table: _Table) -> Limits:
+    default = Limits()
+    budgets = ("seconds", "check_seconds", "import_seconds")
+    seconds = {key: float(table.take(key, _number, getattr(default, key))) for key in budgets}
+    memory = _bytes(table.take("memory", _memory, default.memory))
+    return msgspec.structs.replace(default, memory=memory, **seconds)
+
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+
+def _read_checks(folder: Path, problems: list[str]) -> tuple[CheckSpec, ...]:
+    specs: dict[str, CheckSpec] = {}
+    places: dict[str, str] = {}
+    for file in sorted(folder.glob("test_*.py")):
+        for node in _top_level(file, problems):
+            place = f"checks/{file.name}:{node.lineno}: {node.name}: "
+            if not isinstance(node, ast.FunctionDef):
+                if node.name.lower().startswith("test"):
+                    problems.append(f"{place}checks are plain functions at the top level of a file")
+            elif (spec := _spec(file.name, node, place, problems)) is not None:
+                if node.name in specs:
+                    problems.append(f"{place}this name is taken by {specs[node.name].id}; every check has its own")
+                specs.setdefault(node.name, spec)
+                places.setdefault(node.name, place)
+    if not specs:
+        problems.append("checks: there are no checks; expected functions marked @check in checks/test_*.py")
+    return _in_order(specs, places, problems)
+
+
+def _top_level(file: Path, problems: list[str]) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    try:
+        body = ast.parse(file.read_bytes(), file.name).body
+    except (SyntaxError, ValueError) as error:
+        line, text = getattr(error, "lineno", None) or 1, getattr(error, "msg", error)
+        problems.append(f"checks/{file.name}:{line}: not valid Python: {text}")
+        return []
+    return [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+
+
+def _spec(file: str, function: ast.FunctionDef, place: str, problems: list[str]) -> CheckSpec | None:
+    marks = [mark for mark in function.decorator_list if _last_name(mark) == "check"]
+    if not marks:
+        if function.name.startswith("test") and "fixture" not in map(_last_name, function.decorator_list):
+            problems.append(f"{place}is not declared; mark it @check(points=..., concept=...)")
+        return None
+    mark = marks[0] if isinstance(marks[0], ast.Call) else ast.Call(func=marks[0], args=[], keywords=[])
+    if mark.args or len(marks) > 1:
+        problems.append(f"{place}takes one @check, and its arguments by name")
+    declared = _Table({word.arg or "**": _literal(word.value) for word in mark.keywords}, place, problems)
+    after = declared.take("after", _AFTER, ())
+    title = " ".join(cleandoc(ast.get_docstring(function) or "").split("\n\n")[0].split())
+    if not title:
+        problems.append(f"{place}has no docstring; its first paragraph is what a student reads")
+    if not function.name.startswith("test_"):
+        problems.append(f"{place}pytest would not run it; let its name begin with test_")
+    spec = CheckSpec(
+        id=f"{file}::{function.name}",
+        title=title,
+        concept=declared.take("concept", _TEXT),
+        points=declared.take("points", _number),
+        hidden=declared.take("hidden", _FLAG, False),
+        after=tuple(after) if isinstance(after, list | tuple) else (after,),
+    )
+    declared.finish()
+    return spec
+
+
+def _last_name(decorator: ast.expr) -> str:
+    inner = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "")
+
+
+def _literal(value: ast.expr) -> object:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, TypeError):
+        return _COMPUTED
+
+
+def _in_order(specs: dict[str, CheckSpec], places: dict[str, str], problems: list[str]) -> tuple[CheckSpec, ...]:
+    """Resolve `after` to ids and put prerequisites first; otherwise files and functions keep their order."""
+    names = {spec.id: name for name, spec in specs.items()} | {name: name for name in specs}
+    needs = {name: [names[other] for other in spec.after if other in names] for name, spec in specs.items()}
+    for name, spec in specs.items():
+        for unknown in (other for other in spec.after if other not in names):
+            close = nearest(unknown, names)
+            hint = f'; did you mean "{close}"?' if close else ""
+            problems.append(f'{places[name]}after: there is no check "{unknown}"{hint}')
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        cycle: list[str] = error.args[1][::-1]
+        problems.append(f"{places[cycle[0]]}after: goes round in a circle: {' needs '.join(cycle)}")
+        return ()
+    ordered: dict[str, CheckSpec] = {}
+
+    def put(name: str) -> None:
+        if name not in ordered:
+            for other in needs[name]:
+                put(other)
+            after = tuple(dict.fromkeys(specs[other].id for other in needs[name]))
+            ordered[name] = msgspec.structs.replace(specs[name], after=after)
+
+    for name in specs:
+        put(name)
+    return tuple(ordered.values())

@@ -1,0 +1,52 @@
+"""How a check says no."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from torch import Tensor
+
+from grader.attention import TOLERANCE, relative_error
+
+
+class Failed(AssertionError):
+    """The student's code answered, and the answer is wrong. The message is for the student: it holds no hidden input
+    and no expected value."""
+
+
+class Inconclusive(Exception):
+    """Nothing can be said about this idea as long as something else is wrong."""
+
+
+def fail(message: str) -> NoReturn:
+    """End the check as failed, with a sentence for the student."""
+    raise Failed(message)
+
+
+def require(condition: bool, message: str) -> None:
+    """Fail with this sentence unless the condition holds."""
+    if not condition:
+        raise Failed(message)
+
+
+def inconclusive(message: str) -> NoReturn:
+    """End the check as blocked: it can only be judged once something else is right."""
+    raise Inconclusive(message)
+
+
+def assert_same(actual: Tensor, expected: Tensor, message: str, *, tolerance: float | None = None) -> None:
+    """Fail unless two tensors agree.
+
+    Args:
+        actual, expected: of the same shape.
+        message: what it means that they differ.
+        tolerance: the greatest difference over the greatest expected number; by default the one of `actual`'s dtype.
+    """
+    allowed = TOLERANCE[actual.dtype] if tolerance is None else tolerance
+    if tuple(actual.shape) != tuple(expected.shape):
+        raise Failed(f"{message} The shape is {tuple(actual.shape)}; expected {tuple(expected.shape)}.")
+    if not bool(actual.isfinite().all()):
+        raise Failed(f"{message} The output contains NaN or infinite numbers.")
+    error = relative_error(actual.to(expected.dtype), expected)
+    if not error <= allowed:
+        raise Failed(f"{message} (Relative difference {error:.1g}, allowed {allowed:.0g}.)")

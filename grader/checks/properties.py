@@ -1,0 +1,265 @@
+"""What is true of every self-attention, whatever its number of heads; checks of both core assignments use these.
+
+Each function takes the student's module (`grader.examiner.attention.Attention`) and the source of inputs
+(`grader.examiner.fixtures.Draw`), and fails with a sentence for the student. Sizes are pairwise different throughout,
+so that no axis can stand in for another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from grader.attention.dropout import kept_weights, with_kept
+from grader.attention.scale import name_scale
+from grader.checks.asserting import assert_same, fail, inconclusive, require
+from grader.checks.faults import Fault, Raised
+
+Attention = Any
+Draw = Any
+
+
+def weights_sum_to_one(attention: Attention, draw: Draw) -> None:
+    """When all tokens carry the same value, whatever the scores are, attention returns that value."""
+    x = draw.tokens_of_equal_value(attention, 3, 5)
+    alone = torch.cat([attention(x[:, i : i + 1]) for i in range(5)], dim=1)
+    assert_same(
+        attention(x),
+        alone,
+        "When every token carries the same value, attention can only return that value. Here something else came out:"
+        " the weights over the keys do not sum to one for every query.",
+    )
+
+
+def large_scores_stay_finite(attention: Attention, draw: Draw) -> None:
+    """exp() of a large score overflows unless the largest one is subtracted first."""
+    output = attention(300.0 * draw.tokens(2, 5, attention.embed_dim))
+    require(bool(output.isfinite().all()), "Large inputs turn the output into NaN or infinity.")
+
+
+def matches_the_reference(attention: Attention, draw: Draw, *, batch: int, seq: int) -> None:
+    """The output is that of the reference with the same weights, up to a constant scale of the scores."""
+    x = draw.telling_tokens(attention, batch, seq)
+    assert_same(attention(x), attention.expected(x), "The output differs from self-attention with the same weights.")
+
+
+def scores_are_scaled(attention: Attention) -> None:
+    """The scores are multiplied by 1/sqrt(d_k)."""
+    if attention.scale is None:
+        inconclusive("The scale of the scores could not be read off the output.")
+    d_k = attention.weights.d_k
+    if abs(attention.scale * d_k**0.5 - 1) > 1e-4:
+        heads = int(attention.config.get("num_heads", 1))
+        sizes = {"d_k": d_k, "embed": attention.embed_dim, "heads": heads, "seq": 7, "batch": 3}
+        found = name_scale(attention.scale, **sizes, tolerance=1e-4)
+        fail(
+            f"The scores are multiplied by {found}; they should be divided by the square root of {d_k}, the width of"
+            " one key."
+        )
+
+
+def samples_do_not_mix(attention: Attention, draw: Draw) -> None:
+    """A sample in a batch gets the output it gets alone."""
+    x = draw.tokens(3, 5, attention.embed_dim)
+    alone = torch.cat([attention(x[i : i + 1]) for i in range(3)])
+    assert_same(attention(x), alone, "A sample's output depends on the other samples of the batch.")
+
+
+def order_does_not_matter(attention: Attention, draw: Draw) -> None:
+    """Self-attention without a mask is permutation equivariant."""
+    x = draw.tokens(2, 6, attention.embed_dim)
+    order = torch.tensor([2, 5, 0, 3, 1, 4])
+    assert_same(
+        attention(x[:, order]),
+        attention(x)[:, order],
+        "Reordering the tokens changed more than the order of the outputs: tokens get mixed with their neighbours.",
+    )
+
+
+def lengths_do_not_stick(attention: Attention, draw: Draw) -> None:
+    """Calls with other lengths leave nothing behind."""
+    x = draw.tokens(2, 8, attention.embed_dim)
+    first = attention(x[:, :5])
+    attention(x)
+    attention(x[:1, :3])
+    assert_same(attention(x[:, :5]), first, "The same input gave another output after calls with other lengths.")
+
+
+def repeats_in_eval_mode(attention: Attention, draw: Draw) -> None:
+    """Nothing is random in eval mode."""
+    x = draw.tokens(2, 5, attention.embed_dim)
+    assert_same(attention(x), attention(x), "Two calls in eval mode gave different outputs.", tolerance=0.0)
+
+
+def leaves_inputs_alone(attention: Attention, draw: Draw) -> None:
+    """Neither the tokens nor the mask are written to."""
+    x = draw.tokens(2, 5, attention.embed_dim)
+    for mask in (None, draw.causal_mask(2, 5)) if attention.takes_mask else (None,):
+        try:
+            handed_in, afterwards = attention.around_call(x, mask)
+        except Fault:
+            if mask is None:
+                raise
+            return  # masks that are not accepted have a check of their own
+        for before, after in zip(handed_in, afterwards, strict=True):
+            require(torch.equal(after, before), "A tensor that was handed in was changed in place.")
+
+
+def padding_has_no_influence(attention: Attention, draw: Draw) -> None:
+    """Tokens that nobody may attend to can hold anything."""
+    lengths = (3, 5, 6)
+    mask = draw.padding_mask(lengths, 6)
+    x = draw.tokens(3, 6, attention.embed_dim)
+    other = x.clone()
+    for sample, length in enumerate(lengths):
+        other[sample, length:] = 3 * draw.tokens(1, 6 - length, attention.embed_dim)[0]
+    before, after = attention(x, mask), attention(other, mask)
+    for sample, length in enumerate(lengths):
+        assert_same(
+            after[sample, :length],
+            before[sample, :length],
+            "Changing tokens that are masked out changed the outputs of visible tokens.",
+        )
+
+
+def future_has_no_influence(attention: Attention, draw: Draw) -> None:
+    """Under a causal mask, what comes later can hold anything."""
+    x = draw.tokens(2, 7, attention.embed_dim)
+    other = x.clone()
+    other[:, 4:] = 3 * draw.tokens(2, 3, attention.embed_dim)
+    mask = draw.causal_mask(2, 7)
+    assert_same(
+        attention(other, mask)[:, :4],
+        attention(x, mask)[:, :4],
+        "Under a causal mask, changing later tokens changed earlier outputs.",
+    )
+
+
+def causal_mask_matches(attention: Attention, draw: Draw) -> None:
+    """Masked self-attention as in a decoder, also where the scores are large."""
+    mask = draw.causal_mask(3, 5)
+    for gain in (1.0, 6.0):
+        x = gain * draw.tokens(3, 5, attention.embed_dim)
+        assert_same(
+            attention(x, mask), attention.expected(x, mask), "With a causal mask the output differs from the reference."
+        )
+
+
+def padding_mask_matches(attention: Attention, draw: Draw) -> None:
+    """Only the outputs of real tokens are compared: what a padded position gets is nobody's business."""
+    lengths = (3, 6, 5)
+    mask = draw.padding_mask(lengths, 6)
+    x = draw.tokens(3, 6, attention.embed_dim)
+    output, expected = attention(x, mask), attention.expected(x, mask)
+    for sample, length in enumerate(lengths):
+        assert_same(
+            output[sample, :length],
+            expected[sample, :length],
+            "With a padding mask the output differs from the reference.",
+        )
+
+
+def each_sample_has_its_own_mask(attention: Attention, draw: Draw) -> None:
+    """A mask without symmetry, another one for each sample."""
+    mask = draw.mask(3, 5)
+    x = draw.telling_tokens(attention, 3, 5, mask)
+    assert_same(
+        attention(x, mask), attention.expected(x, mask), "With a different mask for each sample the output differs."
+    )
+
+
+def masks_broadcast(attention: Attention, draw: Draw) -> None:
+    """(seq, seq) is one mask for all samples, (batch, 1, seq) one for all queries of a sample."""
+    x = draw.tokens(3, 5, attention.embed_dim)
+    for mask in (draw.causal_mask(1, 5)[0], draw.padding_mask((3, 4, 5), 5)[:, :1]):
+        assert_same(
+            attention(x, mask),
+            attention.expected(x, mask),
+            f"With a mask of shape {tuple(mask.shape)} the output differs from the reference.",
+        )
+
+
+def masks_of_any_dtype(attention: Attention, draw: Draw) -> None:
+    """Booleans, whole numbers and floating ones: what counts is whether they are zero."""
+    x, mask = draw.tokens(3, 5, attention.embed_dim), draw.mask(3, 5)
+    visible = mask.double()
+    outputs = [attention.with_raw_mask(x, form) for form in (mask, mask.long(), visible.to(attention.dtype))]
+    for output in outputs[1:]:
+        assert_same(output, outputs[0], "Masks of booleans and masks of zeros and ones give different outputs.")
+
+
+def has_an_output_projection(attention: Attention) -> None:
+    """The concatenated heads are mixed by one more matrix."""
+    require(attention.weights.output is not None, "The heads are concatenated, but no output projection follows.")
+
+
+def parameters_are_registered(attention: Attention) -> None:
+    """`parameters()` finds whatever is learned."""
+    hidden = [leaf.path for leaf in attention.leaves if not leaf.registered]
+    require(bool(attention.leaves), "The module has no parameters: there is nothing to learn.")
+    require(not hidden, f"parameters() does not find {' and '.join(hidden[:2])}, so training would never change it.")
+
+
+def gradients_reach_every_parameter(attention: Attention, draw: Draw) -> None:
+    """Every matrix gets a gradient. A key's bias gets none by nature: softmax does not see it."""
+    x = draw.tokens(3, 5, attention.embed_dim)
+    _, gradients, untouched = attention.slopes(x, draw.noise_like(x)[None])
+    require(not untouched, f"No gradient reaches {' and '.join(untouched[:2])}: it is unused, or cut off.")
+    for path, gradient in gradients.items():
+        require(bool(gradient.isfinite().all()), f"The gradient of {path} is not finite.")
+        matrix = gradient.dim() > 2  # the first axis counts the losses
+        require(not matrix or bool(gradient.any()), f"The gradient of {path} is always zero.")
+
+
+def dropout_acts_on_the_attention_weights(attention: Attention, draw: Draw, *, rate: float) -> None:
+    """In train mode the output is what removing some attention weights and scaling up the others gives."""
+    if attention.scale is None:
+        inconclusive("The attention weights could not be read off the output.")
+    x = 0.3 * draw.tokens(16, 5, attention.embed_dim)  # small scores: no attention weight is too small to be seen
+    attention.eval()
+    resting, scale = attention(x), attention.scale_for(x)
+    attention.train()
+    acting = attention(x).double()
+    require(not _same(acting, resting), "Dropout has no effect in train mode.")
+    kept = kept_weights(acting, x, attention.weights, scale=scale)
+    explained = with_kept(kept, x, attention.weights, rate=rate, scale=scale)
+    assert_same(
+        acting,
+        explained,
+        "In train mode the output is not what dropout on the attention weights gives: some weights removed, the others"
+        " divided by 1 - p, and nothing else changed.",
+        tolerance=1e-4,
+    )
+    dropped = 1 - float(kept.double().mean())
+    require(abs(dropped - rate) < 0.1, f"Dropout removes {dropped:.0%} of the attention weights; p is {rate:.0%}.")
+
+
+def precision_follows_the_input(attention: Attention, draw: Draw) -> None:
+    """What goes in as float64 comes out as float64, and likewise float32."""
+    x = draw.tokens(2, 5, attention.embed_dim)
+    for dtype in (torch.float32, torch.float64):
+        attention.to(dtype)
+        got = attention(x).dtype
+        require(got is dtype, f"For an input of {_name(dtype)} the output is {_name(got)}.")
+
+
+def device_follows_the_input(attention: Attention) -> None:
+    """On a device without data, whatever was left behind on the CPU shows."""
+    try:
+        output = attention.on_device("meta", (2, 5, attention.embed_dim))
+    except Raised as raised:
+        if raised.is_about_devices:
+            fail("When the module and its input are moved to another device, some tensor stays behind on the CPU.")
+        return  # code that looks at numbers cannot run without data; that says nothing about devices
+    if isinstance(output, Tensor):
+        require(output.device.type == "meta", "The output is on the CPU although the module and its input are not.")
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return bool(torch.allclose(a.double(), b.double(), rtol=1e-7, atol=1e-9))
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,57 @@
+"""The `grade` command: a group whose default command is the run."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+from click_default_group import DefaultGroup
+
+import grader
+from grader.cli.exits import Exit
+from grader.cli.run import run_command
+from grader.errors import GraderError
+
+
+@click.group(
+    cls=DefaultGroup,
+    default="run",
+    default_if_no_args=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(grader.__version__, prog_name="grade")
+def command() -> None:
+    """Grade self-attention and multi-head attention exercises.
+
+    `grade submissions/` is short for `grade run submissions/`.
+    """
+
+
+command.add_command(run_command, "run")
+
+
+def main() -> None:
+    """Run the command line and exit. Errors are sentences; a traceback means that the fault is ours."""
+    try:
+        code = command.main(standalone_mode=False, prog_name="grade")
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.Abort:
+        code = Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = Exit.USAGE
+    except GraderError as error:
+        click.echo(f"grade: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"\nhint: {error.hint}", err=True)
+        code = Exit.USAGE
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        code = Exit.INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        click.echo("\ngrade: this is a fault of the grader, not of a submission; please report it", err=True)
+        code = Exit.OUR_FAULT
+    sys.exit(int(code or 0))

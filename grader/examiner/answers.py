@@ -1,0 +1,77 @@
+"""Finds its way in what a student's module returned, and says in words what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from grader import tensors, wire
+from grader.checks.faults import Killed
+from grader.errors import WireError
+
+Way = tuple[int | str, ...]
+"""Steps from a returned value to a tensor inside it: indices into tuples, keys into dicts."""
+
+
+def pick(value: object, shape: tuple[int, ...]) -> Way | None:
+    """The way from a returned value to the first tensor of this shape in it, or None."""
+    if isinstance(value, Tensor):
+        return () if tuple(value.shape) == shape and value.is_floating_point() else None
+    inner = enumerate(value) if isinstance(value, tuple) else value.items() if isinstance(value, dict) else ()
+    for step, item in inner:
+        rest = pick(item, shape)
+        if rest is not None:
+            return (step, *rest)
+    return None
+
+
+def first_tensor(value: object) -> object:
+    """The first tensor in a returned value, or the value itself."""
+    if isinstance(value, tuple):
+        return next((item for item in value if isinstance(item, Tensor)), value)
+    if isinstance(value, dict):
+        return next((item for item in value.values() if isinstance(item, Tensor)), value)
+    return value
+
+
+def describe_answer(value: object, shape: tuple[int, ...]) -> str:
+    """What is wrong with a returned value, for the student."""
+    wanted = f"a tensor of the input's shape {shape}"
+    value = first_tensor(value)
+    match value:
+        case None:
+            return f"forward returned nothing (None) instead of {wanted}. Does it end with a return statement?"
+        case Tensor() if tuple(value.shape) != shape:
+            return f"forward returned a tensor of shape {tuple(value.shape)} instead of {wanted}."
+        case Tensor():
+            return f"forward returned a tensor of dtype {str(value.dtype).removeprefix('torch.')} instead of {wanted}."
+        case wire.Opaque(type=name):
+            return f"forward returned a {name} instead of {wanted}."
+        case tuple():
+            return f"forward returned a tuple or list of {len(value)} items without {wanted} in it."
+        case _:
+            return f"forward returned a {type(value).__name__} instead of {wanted}."
+
+
+def follow(value: Any, way: Way) -> Tensor:
+    """The tensor at the end of a way that `pick` found."""
+    for step in way:
+        value = value[step]
+    assert isinstance(value, Tensor)
+    return value
+
+
+def decoded(value: wire.Value) -> object:
+    """Decode; a malformed tensor is the worker's fault, not ours."""
+    try:
+        return tensors.decode(value)
+    except WireError as error:
+        raise Killed(f"The process sent something other than an answer ({error}).") from None
+
+
+def decoded_array(array: wire.Array) -> Tensor:
+    """The tensor behind an `Array`; a malformed one is the worker's fault."""
+    value = decoded(array)
+    assert isinstance(value, Tensor)
+    return value

@@ -1,0 +1,198 @@
+"""The examiner is pytest: it collects the checks once, tries them on the references, then serves one submission a fork.
+
+Theory of operation
+-------------------
+`pytest.main` runs with this module's plugin. Collection, fixtures, parametrisation and assertion rewriting are
+pytest's. `pytest_runtestloop` is where an ordinary run would execute the items; here it first runs them all against
+each assignment's reference solution, in this process. That is a self-test of the checks, and it warms up everything a
+check will touch, which is worth a factor of ten. Then it becomes a fork server: each child runs the items of one
+assignment against a worker and reports every result as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+from _pytest.runner import runtestprotocol
+
+from grader import wire
+from grader.errors import GraderError
+from grader.examiner.explaining import findings
+from grader.examiner.fixtures import Fixtures, Sitting
+from grader.examiner.reference import InProcess
+from grader.examiner.reporting import blocked, result_of, worst
+from grader.examiner.session import Session, Worker
+from grader.forkserver import Fate, ForkServer, Note
+from grader.model import CheckResult, CheckSpec, Match, Outcome
+from grader.orders import Course, Finished, FromHost, Hire, Order, Post, Reported, Retire, Setup
+
+HOST_PATIENCE: Final = 60.0
+"""Seconds to wait for the host to supply or end a worker: it does nothing else meanwhile."""
+
+SLIM: Final = tuple(
+    f"-pno:{name}"
+    for name in (
+        *("cacheprovider", "terminal", "logging", "faulthandler", "unraisableexception", "threadexception", "doctest"),
+        *("junitxml", "warnings", "debugging", "recwarn", "subtests", "pastebin", "setuponly", "setupplan", "stepwise"),
+    )
+)
+"""pytest's plugins that checks do not need; each costs time in every item."""
+
+Report = Callable[[CheckResult], None]
+
+
+def run(control: socket.socket) -> int:
+    """Receive the setup, collect, self-test, serve. Returns pytest's exit code."""
+    setup = _receive_setup(control)
+    server = ForkServer(control)
+    examiner = Examiner(setup, server)
+    folders = [course.checks_folder for course in setup.courses]
+    arguments = ["-c", "/dev/null", "--rootdir", folders[0], "--noconftest", "--capture=no", "--import-mode=importlib"]
+    sys.dont_write_bytecode = True
+    return int(pytest.main([*arguments, *SLIM, *folders], plugins=[examiner]))
+
+
+class Examiner(Fixtures):
+    """The plugin: a fork server in the place of pytest's loop."""
+
+    def __init__(self, setup: Setup, server: ForkServer) -> None:
+        self._courses = {course.id: course for course in setup.courses}
+        self._server = server
+        self._items: dict[tuple[str, str], list[pytest.Item]] = {}
+        self._error: BaseException | None = None
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Make the mark known."""
+        config.addinivalue_line("markers", "check(points, concept, hidden, after): a check worth points")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """Remember the first exception of an item as an object; reports would only keep its text."""
+        if call.excinfo is not None and self._error is None:
+            self._error = call.excinfo.value
+        return (yield)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A check file that cannot be imported ends the start-up, with its reason."""
+        if report.failed:
+            self._server.announce(Note(ready=False, message=f"{report.nodeid}:\n{report.longreprtext}"[:8000]))
+            raise SystemExit(1)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Self-test, then serve until the host goes away."""
+        self._arrange(session.items)
+        problems = [line for course in self._courses.values() for line in self._self_test(course)]
+        if problems:
+            self._server.announce(Note(ready=False, message="\n".join(problems)[:8000]))
+            return True
+        self._server.announce(Note(ready=True))
+        self._server.serve(self._examine)
+        return True
+
+    def _arrange(self, items: list[pytest.Item]) -> None:
+        folders = {Path(course.checks_folder): course.id for course in self._courses.values()}
+        for item in items:
+            course = folders[item.path.parent]
+            name = getattr(item, "originalname", item.name)
+            self._items.setdefault((course, f"{item.path.name}::{name}"), []).append(item)
+
+    def _self_test(self, course: Course) -> list[str]:
+        """Run the checks against the reference; returns a line for each that does not pass."""
+        absent = [spec.id for spec in course.checks if (course.id, spec.id) not in self._items]
+        if absent:
+            return [f"{course.id}: pytest does not find {', '.join(absent)}"]
+        match = Match(file=course.reference, target=course.entry)
+        session = Session(InProcess(Path(course.reference)), match, course.limits, seed=0)
+        self.sitting = Sitting(session, course.contract, (), seed="the reference")
+        results: list[CheckResult] = []
+        self._run_checks(course, results.append)
+        return [
+            f"{course.id}: {result.check} {result.outcome} on the reference solution: {result.message}\n{result.detail}"
+            for result in results
+            if result.outcome is not Outcome.PASSED
+        ]
+
+    def _run_checks(self, course: Course, report: Report) -> None:
+        """Run a course's checks in order; one whose prerequisite did not pass is blocked by its root cause."""
+        roots: dict[str, str] = {}  # check that did not pass -> the check that is the reason
+        for spec in course.checks:
+            blocker = next((roots[needed] for needed in spec.after if needed in roots), None)
+            result = blocked(spec, blocker) if blocker else self._run_check(course, spec)
+            if result.outcome is not Outcome.PASSED:
+                roots[spec.id] = blocker or spec.id
+            report(result)
+
+    def _run_check(self, course: Course, spec: CheckSpec) -> CheckResult:
+        results = []
+        for item in self._items[course.id, spec.id]:
+            self._error = None
+            started = time.perf_counter()
+            runtestprotocol(item, log=False, nextitem=None)
+            error, self._error = self._error, None
+            results.append(result_of(spec, error, time.perf_counter() - started))
+        return worst(results)
+
+    def _examine(self, payload: bytes, descriptors: list[int]) -> None:
+        """A child's whole life: one submission, every check, then the summary."""
+        gc.disable()
+        order = msgspec.json.decode(payload, type=Order)
+        course = self._courses[order.assignment]
+        post = Post(socket.socket(fileno=descriptors[0]), FromHost)
+        session = Session(RemoteAgency(post), order.match, course.limits, seed=int(order.seed[:8], 16))
+        self.sitting = Sitting(session, course.contract, order.policy_hits, order.seed)
+        results: list[CheckResult] = []
+
+        def report(result: CheckResult) -> None:
+            results.append(result)
+            post.send(Reported(result=result))
+
+        self._run_checks(course, report)
+        post.send(
+            Finished(
+                loading=session.loading,
+                loading_note=session.loading_note,
+                loading_where=session.loading_where,
+                output=session.output,
+                findings=findings(course, session, tuple(results)),
+                warnings=order.match.warnings,
+            )
+        )
+
+
+class RemoteAgency:
+    """Workers from the host: it spawns them, hands over their sockets, and ends them."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+
+    def hire(self) -> Worker:
+        """A fresh worker."""
+        self._post.send(Hire())
+        _, descriptors = self._post.receive(deadline=time.monotonic() + HOST_PATIENCE)
+        if len(descriptors) != 1:
+            raise GraderError("the host did not hand over a worker")
+        stream = socket.socket(fileno=descriptors[0])
+        return wire.Asker(wire.Connection(stream, wire.Reply, peer="the submission's process"))
+
+    def retire(self) -> Fate:
+        """End the last worker."""
+        self._post.send(Retire())
+        retired, _ = self._post.receive(deadline=time.monotonic() + HOST_PATIENCE)
+        fate: Fate = retired.fate
+        return fate
+
+
+def _receive_setup(control: socket.socket) -> Setup:
+    packet, descriptors, _, _ = socket.recv_fds(control, 64, 1)
+    assert packet == b"setup"
+    with open(descriptors[0], "rb") as file:
+        file.seek(0)
+        return msgspec.json.decode(file.read(), type=Setup)

@@ -1,0 +1,199 @@
+"""One submission's conversation: hires workers, asks them, keeps the time, and turns what goes wrong into faults.
+
+A session survives its workers. When one hangs or dies, the check that was asking takes the fault, and the next check
+gets a fresh worker, loaded the same way. The way is found once: the whole file is executed; when that does not end
+well, its definitions alone are.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from grader import wire
+from grader.checks.faults import Fault, Killed, Raised, TimedOut
+from grader.errors import DeadlinePassed, PeerClosed, WireError
+from grader.forkserver import Fate
+from grader.model import Limits, Loading, Match, Place
+from grader.text import clean
+
+SOFT_SHARE = 0.8
+"""The share of the remaining time after which a worker interrupts itself, so that it can still say at which line."""
+
+
+SIGNALS = {
+    4: "an illegal instruction",
+    6: "an abort inside a library",
+    7: "a bus error",
+    8: "an arithmetic fault inside a library",
+    9: "being killed, most often for using too much memory",
+    11: "a segmentation fault, often very deep recursion or wrong use of memory",
+    24: "using too much CPU time",
+    25: "writing a file that is too large",
+}
+"""What ended a process, as the end of a sentence, by signal number."""
+
+
+class Worker(Protocol):
+    """Whoever answers questions about a submission."""
+
+    def ask(self, question: wire.Question, *, deadline: float) -> Any:
+        """Answer before `deadline` (on `time.monotonic`), or raise a `WireError`."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+class Agency(Protocol):
+    """Whoever supplies workers."""
+
+    def hire(self) -> Worker:
+        """A fresh worker that has not seen the submission's code yet."""
+
+    def retire(self) -> Fate:
+        """End the last one, and say how it ended."""
+
+
+class Session:
+    """One submission under examination.
+
+    Attributes:
+        opened: what the worker said about the class; None before `open` and when nothing could be loaded.
+        loading, loading_note, loading_where: how the submission was loaded, and why not whole.
+        memory: what adapters found out about this submission, by their own keys; it dies with the session.
+    """
+
+    def __init__(self, agency: Agency, match: Match, limits: Limits, *, seed: int) -> None:
+        self._agency = agency
+        self._match = match
+        self._limits = limits
+        self._seed = seed
+        self._worker: Worker | None = None
+        self._fault: Fault | None = None
+        self._job_deadline = time.monotonic() + limits.seconds
+        self._check_deadline = math.inf
+        self.generation = 0
+        self.opened: wire.Opened | None = None
+        self.output = ""
+        self.loading = Loading.EXECUTED
+        self.loading_note = ""
+        self.loading_where: Place | None = None
+        self.memory: dict[object, Any] = {}
+
+    def begin_check(self) -> None:
+        """Start the clock of a check."""
+        self._check_deadline = min(time.monotonic() + self._limits.check_seconds, self._job_deadline)
+
+    def open(self) -> wire.Opened:
+        """Make sure that a worker holds the loaded submission. Raises the fault that prevents it, every time."""
+        if self._worker is not None and self.opened is not None:
+            return self.opened
+        if self._fault is not None:
+            raise self._fault
+        if self.opened is None:
+            self._open_first()
+        else:
+            self._open_as(definitions_only=self.loading is Loading.DEFINITIONS)
+        assert self.opened is not None
+        self.begin_check()  # loading has a budget of its own
+        return self.opened
+
+    def ask(self, build: Callable[[float], wire.Question], expected: type[Any]) -> Any:
+        """Ask the worker and return its answer, of class `expected`.
+
+        Args:
+            build: makes the question, given its soft budget in seconds.
+            expected: the class of a sensible answer.
+
+        Raises:
+            Fault: the submission's code raised, was too slow, or ended its process.
+        """
+        self.open()
+        return self._ask(build, expected, self._check_deadline)
+
+    def _open_first(self) -> None:
+        try:
+            self._open_as(definitions_only=False)
+        except Fault as first:
+            self._retire()
+            self._note(first)
+            try:
+                self._open_as(definitions_only=True)
+            except Fault as second:
+                self._retire()
+                self.loading = Loading.NOTHING
+                self._fault = first if isinstance(first, Raised) and first.type == "SyntaxError" else second
+                raise self._fault from None
+            self.loading = Loading.DEFINITIONS
+
+    def _open_as(self, *, definitions_only: bool) -> None:
+        self._worker = self._agency.hire()
+        self.generation += 1
+        deadline = min(time.monotonic() + self._limits.import_seconds, self._job_deadline)
+
+        def question(seconds: float) -> wire.Open:
+            return wire.Open(self._match.file, self._match.target, definitions_only, self._seed, seconds)
+
+        self.opened = self._ask(question, wire.Opened, deadline)
+        if not self.output:
+            self.output = clean(self.opened.output, limit=8000)
+
+    def _note(self, fault: Fault) -> None:
+        """Remember why the whole file was not executed."""
+        self.loading_where = fault.where
+        line = f"line {fault.where.line} " if fault.where else ""
+        match fault:
+            case Raised():
+                self.output = fault.output
+                self.loading_note = f"{line}raised {fault.type}: {fault.text}" if fault.stage == "load" else fault.text
+            case TimedOut():
+                self.loading_note = f"it was not done after {self._limits.import_seconds:g} seconds"
+                self.loading_note += f" (at {line.strip()})" if line else ""
+            case _:
+                self.loading_note = fault.message
+
+    def _ask(self, build: Callable[[float], wire.Question], expected: type[Any], deadline: float) -> Any:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimedOut(self._late())
+        assert self._worker is not None
+        try:
+            answer = self._worker.ask(build(remaining * SOFT_SHARE), deadline=deadline)
+        except DeadlinePassed:
+            self._retire()
+            raise TimedOut(self._late()) from None
+        except PeerClosed:
+            raise Killed(f"The process {describe_fate(self._retire())}.") from None
+        except WireError:
+            self._retire()
+            raise Killed("The process sent something other than an answer and was stopped.") from None
+        if isinstance(answer, wire.Raised):
+            if answer.overtime:
+                self._retire()
+                late = Raised(answer)
+                raise TimedOut(self._late(), where=late.where)
+            raise Raised(answer)
+        if not isinstance(answer, expected):
+            self._retire()
+            raise Killed("The process sent something other than an answer and was stopped.")
+        return answer
+
+    def _late(self) -> str:
+        if time.monotonic() >= self._job_deadline:
+            return f"The time for the whole submission, {self._limits.seconds:g} seconds, is used up."
+        return f"It was not done after {self._limits.check_seconds:g} seconds."
+
+    def _retire(self) -> Fate:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+        return self._agency.retire()
+
+
+def describe_fate(fate: Fate) -> str:
+    """How a process ended, as the end of a sentence that begins with "the process"."""
+    if fate.signal is not None:
+        return f"was ended by {SIGNALS.get(fate.signal, f'signal {fate.signal}')}"
+    return f"ended itself with exit code {fate.code} (for example through os._exit)"

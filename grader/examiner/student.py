@@ -1,0 +1,110 @@
+"""The student's class, as a check sees it: something to build, call and differentiate, in another process.
+
+`student(embed_dim=24)` builds the module, puts it into eval mode and double precision, and loads weights that the
+examiner drew: whatever the class did to its own weights, and whatever it claims they are, the verdict is about these.
+`as_built` leaves it the way its constructor made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from grader import tensors, wire
+from grader.attention import draw_tokens, draw_values
+from grader.checks.faults import Fault, Killed, TimedOut, WrongResult
+from grader.examiner.adapting import contract_names, plan_call, plan_construct
+from grader.examiner.attention import Attention
+from grader.examiner.module import CHECK_GAIN, Manner, encode_values
+from grader.examiner.session import Session
+from grader.model import Contract
+
+
+class Student:
+    """Builds the student's class. One per check.
+
+    Attributes:
+        generator: the source of the weights that are drawn for this check.
+    """
+
+    def __init__(self, session: Session, contract: Contract, generator: torch.Generator) -> None:
+        self._session = session
+        self._contract = contract
+        self._generator = generator
+
+    def __call__(self, **config: float) -> Attention:
+        """Build with these contract arguments, in eval mode and the working precision, with freshly drawn weights."""
+        manner = self._manner(config)
+        shapes = self._session.memory.get(_shapes_key(config))
+        if shapes is None:
+            attention = self.as_built(**config)
+            attention.prepare(manner, self._generator)
+            return attention
+        values = draw_values(shapes, embed_dim=int(config["embed_dim"]), gain=CHECK_GAIN, generator=self._generator)
+        return self._build(config, manner, values)
+
+    def as_built(self, **config: float) -> Attention:
+        """Build with these contract arguments and change nothing: float32, train mode, its own weights."""
+        known: Manner | None = self._session.memory.get("manner")
+        return self._build(config, Manner(torch.float32, known.batched if known else True), None)
+
+    def _build(self, config: Mapping[str, float], manner: Manner, values: dict[str, Tensor] | None) -> Attention:
+        """One built module: as its constructor left it, or prepared and given these values, in a single exchange."""
+        opened = self._session.open()
+        plan = plan_construct(opened.construct, contract_names(self._contract.construct))
+        for name in plan.missing:
+            if name in config:
+                raise WrongResult(f"The constructor takes no argument for {name!r}.")
+        args, kwargs = plan.arguments(dict(config))
+        dtype = None if values is None else tensors.NAMES[manner.dtype]
+        arrays = encode_values(values or {}, manner.dtype)
+        built = self._session.ask(lambda seconds: wire.Build(args, kwargs, dtype, arrays, seconds), wire.Built)
+        call = plan_call(opened.call, contract_names(self._contract.call))
+        attention = Attention(self._session, built, call, dict(config), manner)
+        attention.remember(values or {})
+        self._session.memory.setdefault(_shapes_key(config), attention.shapes)
+        return attention
+
+    def takes(self, name: str) -> bool:
+        """Whether the constructor has a parameter for this argument of the contract."""
+        opened = self._session.open()
+        return name not in plan_construct(opened.construct, contract_names(self._contract.construct)).missing
+
+    @property
+    def extra_arguments(self) -> tuple[str, ...]:
+        """What its constructor demands beyond the contract."""
+        opened = self._session.open()
+        return plan_construct(opened.construct, contract_names(self._contract.construct)).invented
+
+    def _manner(self, config: Mapping[str, float]) -> Manner:
+        if "manner" not in self._session.memory:
+            self._session.memory["manner"] = self._find_manner(config)
+        manner: Manner = self._session.memory["manner"]
+        return manner
+
+    def _find_manner(self, config: Mapping[str, float]) -> Manner:
+        """Try double precision, then single, then one sample at a time. Raises the fault of single precision if none
+        of them runs: it is the one the student can reproduce."""
+        x = draw_tokens(2, 5, int(config["embed_dim"]), torch.Generator().manual_seed(1))
+        fault: Fault | None = None
+        answered = False
+        for manner in (Manner(torch.float64, True), Manner(torch.float32, True), Manner(torch.float64, False)):
+            attention = self.as_built(**config)
+            try:
+                attention.prepare(manner, torch.Generator().manual_seed(2))
+                if isinstance(attention.answer(x), Tensor):
+                    return manner
+                answered = answered or manner.batched
+            except (TimedOut, Killed):
+                raise
+            except Fault as now:
+                fault = now if manner.batched else fault
+        if answered or fault is None:
+            return Manner(torch.float64, True)
+        raise fault
+
+
+def _shapes_key(config: Mapping[str, float]) -> tuple[object, ...]:
+    return ("shapes", *sorted(config.items()))

@@ -1,0 +1,219 @@
+"""A warm process that forks a child for each request, and never loses one.
+
+Theory of operation
+-------------------
+The host starts a process, which imports everything once and then calls `ForkServer.serve`. The two share one control
+socket. To spawn, the host sends a payload together with a fresh *lease* socket and whatever descriptors the child
+shall have. The fork server forks, keeps its end of the lease, and answers on it with the child's pid. From then on the
+lease is the child's life line, in both directions:
+
+- the child ends: the server reaps it and sends its exit status and resource use over the lease;
+- the host shuts the lease down, or dies (then the kernel does it): the server kills the child's process
+  group, everything that escaped from it, reaps, and answers as above.
+
+Only the server reaps, so a pid cannot be reused between the decision to kill and the kill. The server is a child
+subreaper: what a child leaves behind becomes the server's own child and is killed when it is found.
+
+Fork is safe only in a process with one thread; `serve` refuses to start otherwise (set `OMP_NUM_THREADS=1` before torch
+is imported). Before the first fork the heap is frozen for the garbage collector and, where the kernel can, collapsed
+into huge pages: a fork copies page tables, and this makes them 500 times smaller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from grader.errors import WarmProcessError
+
+MESSAGE_CAP: Final = 64 << 10
+MADV_COLLAPSE: Final = 25
+HUGE_PAGE: Final = 2 << 20
+PR_SET_CHILD_SUBREAPER: Final = 36
+
+
+class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a server says about itself: that it is warm, or why it cannot be."""
+
+    ready: bool
+    message: str = ""
+    facts: dict[str, str] = {}
+
+
+class Fate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a child ended: `signal` or `code` is set. Seconds are CPU time, `peak` is resident memory in KiB."""
+
+    signal: int | None = None
+    code: int | None = None
+    user_seconds: float = 0.0
+    system_seconds: float = 0.0
+    peak: int = 0
+
+
+Child = Callable[[bytes, list[int]], None]
+"""What a forked child does with its payload and descriptors. When it returns, the child exits."""
+
+
+class ForkServer:
+    """The warm process's side: waits on the control socket, forks, watches the leases."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._leases: dict[int, socket.socket] = {}  # pid -> lease
+        self._pids: dict[int, int] = {}  # pid descriptor -> pid
+        self._poll = select.poll()
+
+    def announce(self, note: Note) -> None:
+        """Tell the host that the process is warm, or why it is not."""
+        self._control.send(msgspec.json.encode(note))
+
+    def serve(self, child: Child) -> None:
+        """Fork for each request until the host goes away. Returns in the server only; a child never returns from it."""
+        _require_one_thread()
+        _become_subreaper()
+        _settle_memory()
+        self._poll.register(self._control, select.POLLIN)
+        while True:
+            events = self._poll.poll(1000 if self._leases else None)
+            if events:
+                # One event at a time: acting on it may close descriptors that the rest of the list speaks of.
+                descriptor, _ = events[0]
+                if descriptor == self._control.fileno():
+                    if not self._accept(child):
+                        break
+                elif (pid := self._pids.get(descriptor) or self._leaseholder(descriptor)) is not None:
+                    self._end(pid)
+            self._sweep()
+        for pid in tuple(self._leases):
+            self._end(pid)
+        self._sweep()
+
+    def _accept(self, child: Child) -> bool:
+        payload, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_CAP, 16)
+        if not payload:
+            return False
+        lease, *rest = descriptors
+        pid = os.fork()
+        if pid == 0:
+            os.close(lease)
+            self._in_child(child, payload, rest)
+        for descriptor in rest:
+            os.close(descriptor)
+        watch = os.pidfd_open(pid)
+        self._leases[pid] = socket.socket(fileno=lease)
+        self._pids[watch] = pid
+        self._poll.register(watch, select.POLLIN)
+        self._poll.register(self._leases[pid], select.POLLIN)
+        self._say(pid, msgspec.json.encode(pid))
+        return True
+
+    def _in_child(self, child: Child, payload: bytes, descriptors: list[int]) -> NoReturn:
+        code = 70  # EX_SOFTWARE: our own fault, unless the child returns
+        try:
+            self._control.close()
+            for lease in self._leases.values():
+                lease.close()
+            for watch in self._pids:
+                os.close(watch)
+            os.setsid()
+            child(payload, descriptors)
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _leaseholder(self, descriptor: int) -> int | None:
+        return next((pid for pid, lease in self._leases.items() if lease.fileno() == descriptor), None)
+
+    def _end(self, pid: int) -> None:
+        """Kill a child and its process group unless they are dead already, reap, say how it ended, and forget it."""
+        for kill in (os.killpg, os.kill):  # it still holds its pid, so neither can hit a stranger
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        fate = Fate(
+            signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            user_seconds=usage.ru_utime,
+            system_seconds=usage.ru_stime,
+            peak=usage.ru_maxrss,
+        )
+        self._sweep(leaving=pid)
+        self._say(pid, msgspec.json.encode(fate))
+        lease = self._leases.pop(pid)
+        self._poll.unregister(lease)
+        lease.close()
+        watch = next(descriptor for descriptor, owner in self._pids.items() if owner == pid)
+        self._poll.unregister(watch)
+        os.close(watch)
+        del self._pids[watch]
+
+    def _say(self, pid: int, message: bytes) -> None:
+        with contextlib.suppress(OSError):  # the host closed the lease: nobody wants to know
+            self._leases[pid].send(message, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+
+    def _sweep(self, leaving: int | None = None) -> None:
+        """Kill and reap every child of ours that no lease knows: what submissions left behind."""
+        for _ in range(1000):
+            strays = [pid for pid in _children() if pid not in self._leases and pid != leaving]
+            if not strays:
+                return
+            for pid in strays:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                except (ProcessLookupError, ChildProcessError):
+                    continue
+
+
+def _children() -> list[int]:
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _require_one_thread() -> None:
+    try:
+        threads = os.listdir("/proc/self/task")
+    except OSError:
+        return  # no /proc: another system than Linux
+    if len(threads) != 1:
+        raise WarmProcessError(
+            f"{len(threads)} threads are running in a process that is about to fork",
+            room="fork server",
+            hint="OMP_NUM_THREADS=1 must be set before torch is imported",
+        )
+
+
+def _become_subreaper() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _settle_memory() -> None:
+    """Freeze the heap for the collector and collapse anonymous memory into huge pages. Both are only about speed."""
+    gc.collect()
+    gc.freeze()
+    try:
+        maps = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for line in maps:
+        span, access, _, _, inode, *name = line.split(maxsplit=5)
+        if inode != "0" or not access.startswith("rw") or (name and name[0].startswith("[v")):
+            continue
+        low, high = (int(edge, 16) for edge in span.split("-"))
+        for start in range(-(-low // HUGE_PAGE) * HUGE_PAGE, high - HUGE_PAGE + 1, HUGE_PAGE):
+            libc.madvise(start, HUGE_PAGE, MADV_COLLAPSE)

@@ -1,0 +1,216 @@
+"""The run: submissions in, a cohort out.
+
+assignments = load          what instructors wrote
+submissions = find          what students handed in
+plan        = match         which class is graded for which assignment
+attempts    = store, then executor
+cohort      = score
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+import grader
+from grader import provenance, submissions
+from grader.assignments import load_all
+from grader.errors import ConfigurationError
+from grader.executors import Executor
+from grader.matching import match
+from grader.model import (
+    Assignment,
+    Attempt,
+    Cohort,
+    Grade,
+    Isolation,
+    IsolationLevel,
+    Job,
+    Match,
+    Outcome,
+    Status,
+    Submission,
+)
+from grader.policy import forbidden_uses
+from grader.scoring import score, without_attempt
+from grader.store import Store
+
+LEVELS = tuple(IsolationLevel)
+
+
+class Observer(Protocol):
+    """Whoever wants to know how a run is going. Called from the run's threads."""
+
+    def planned(self, *, total: int, reused: int) -> None:
+        """So many attempts are wanted, and so many of them are in the store already."""
+
+    def started(self, job: Job) -> None:
+        """A submission is being examined."""
+
+    def finished(self, attempt: Attempt) -> None:
+        """An attempt is done and stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to grade, and how.
+
+    Attributes:
+        paths: folders or files with submissions.
+        only_assignments: ids; empty means every assignment a submission matches.
+        only_student: one student's name, or None.
+        fresh: examine again what is in the store.
+        executor: makes the executor for these assignments.
+    """
+
+    paths: tuple[Path, ...]
+    assignments: Path
+    solutions: Path
+    store: Path
+    executor: Callable[[tuple[Assignment, ...]], Executor]
+    only_assignments: tuple[str, ...] = ()
+    only_student: str | None = None
+    fresh: bool = False
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to be done: jobs, and grades that need none."""
+
+    jobs: list[Job] = field(default_factory=list)
+    settled: list[Grade] = field(default_factory=list)
+
+
+def run(request: Request, observer: Observer) -> Cohort:
+    """Grade a class.
+
+    Interrupted by `KeyboardInterrupt`, it returns the cohort of what is finished, marked as interrupted.
+
+    Raises:
+        GraderError: assignments, paths, the store or the machine do not allow to grade.
+    """
+    assignments = load_all(request.assignments, solutions=request.solutions, only=request.only_assignments)
+    handed_in = _chosen(submissions.find(request.paths), request.only_student)
+    with Store(request.store) as store:
+        plan = _plan(handed_in, assignments, explicit=bool(request.only_assignments), salt=store.salt)
+        known = {} if request.fresh else _stored(store, plan.jobs)
+        observer.planned(total=len(plan.jobs), reused=sum(job.key in known for job in plan.jobs))
+        waiting = [job for job in plan.jobs if job.key not in known]
+        made, interrupted = _examine(request, assignments, waiting, store, observer)
+    grades = [*plan.settled]
+    for job in plan.jobs:
+        attempt = known.get(job.key) or made.get((job.submission.student, job.key))
+        if attempt is not None:
+            own = msgspec.structs.replace(attempt, student=job.submission.student)
+            grades.append(score(job.assignment, job.submission, own, reused=job.key in known))
+    return _cohort(assignments, grades, interrupted=interrupted)
+
+
+def _chosen(found: tuple[Submission, ...], only: str | None) -> tuple[Submission, ...]:
+    if only is None:
+        return found
+    chosen = tuple(submission for submission in found if submission.student == only)
+    if not chosen:
+        names = ", ".join(submission.student for submission in found[:20])
+        raise ConfigurationError(f"no submission of a student called {only!r} was found", hint=f"there are: {names}")
+    return chosen
+
+
+def _plan(handed_in: Iterable[Submission], assignments: tuple[Assignment, ...], *, explicit: bool, salt: str) -> _Plan:
+    plan = _Plan()
+    for submission in handed_in:
+        if submission.rejected is not None:
+            reason = submission.rejected
+            plan.settled += [without_attempt(each, submission, Status.REJECTED, reason) for each in assignments]
+            continue
+        found = match(submission, assignments, explicit=explicit)
+        plan.jobs += [_job(submission, assignment, chosen, salt) for assignment, chosen in found.matched]
+        if not found.matched or explicit:  # otherwise it is what it is, and the other assignments were not meant
+            absent = found.unmatched
+            plan.settled += [without_attempt(each, submission, Status.MISSING, reason) for each, reason in absent]
+    return plan
+
+
+def _job(submission: Submission, assignment: Assignment, chosen: Match, salt: str) -> Job:
+    parts = (
+        assignment.id,
+        assignment.digest,
+        submission.digest,
+        chosen.file,
+        chosen.target,
+        provenance.grader_digest(),
+        provenance.torch_version(),
+    )
+    return Job(
+        key=_digest(*parts),
+        seed=_digest(salt, assignment.id, submission.digest),
+        submission=submission,
+        assignment=assignment,
+        match=chosen,
+        policy_hits=forbidden_uses(submission, chosen, assignment.policy),
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _stored(store: Store, jobs: Iterable[Job]) -> dict[str, Attempt]:
+    """Attempts that need not be made again. One that failed through our fault is worth another try."""
+    found = {job.key: store.get(job.key) for job in jobs}
+    return {
+        key: attempt
+        for key, attempt in found.items()
+        if attempt is not None and all(result.outcome is not Outcome.INTERNAL for result in attempt.results)
+    }
+
+
+def _examine(
+    request: Request, assignments: tuple[Assignment, ...], jobs: list[Job], store: Store, observer: Observer
+) -> tuple[dict[tuple[str, str], Attempt], bool]:
+    """Make the attempts that are missing, keeping each as it is done. Returns them, and whether it was interrupted."""
+    made: dict[tuple[str, str], Attempt] = {}
+    if not jobs:
+        return made, False
+    needed = {job.assignment.id for job in jobs}
+    executor = request.executor(tuple(each for each in assignments if each.id in needed))
+    attempts = executor.run(jobs, on_start=observer.started)
+    try:
+        for attempt in attempts:
+            store.put(attempt)
+            made[attempt.student, attempt.key] = attempt
+            observer.finished(attempt)
+    except KeyboardInterrupt:
+        return made, True
+    finally:
+        close = getattr(attempts, "close", None)
+        if close is not None:
+            close()
+    return made, False
+
+
+def _cohort(assignments: tuple[Assignment, ...], grades: list[Grade], *, interrupted: bool) -> Cohort:
+    levels = [grade.attempt.isolation for grade in grades if grade.attempt is not None]
+    level = max(levels, key=LEVELS.index, default=IsolationLevel.PROCESS_ONLY)
+    return Cohort(
+        grader=grader.__version__,
+        torch=provenance.torch_version(),
+        isolation=Isolation(level=level, missing=_missing(level)),
+        assignments=assignments,
+        grades=tuple(sorted(grades, key=lambda grade: (grade.student, grade.assignment))),
+        finished=datetime.now().astimezone().isoformat(timespec="seconds"),
+        interrupted=interrupted,
+    )
+
+
+def _missing(level: IsolationLevel) -> tuple[str, ...]:
+    """What the next better level would need."""
+    if level is IsolationLevel.PROCESS_ONLY:
+        return ("file system walls", "network walls", "process walls")
+    return ()

@@ -1,0 +1,127 @@
+"""The pages of a run: `index.html` for the instructor, `<assignment>/<student>.html` for each student.
+
+Every page stands alone: its style is inside, it loads nothing, it runs nothing, and its content security policy says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from grader.model import Assignment, CheckGrade, CheckSpec, Cohort, Entity, Grade, Outcome, Status
+from grader.reports.names import report_paths
+from grader.reports.templating import Caps, fit, html
+from grader.reports.views import StudentView, student_views
+from grader.reports.wording import what_went_wrong
+
+INDEX = "index.html"
+BUDGET = 200_000
+"""Bytes of a student's page. The class page has one bounded row per student and keeps to it while the class is small."""
+
+
+class Cell(Entity):
+    """One student's result on one assignment, for the class page: with everything, hidden checks too."""
+
+    grade: Grade
+    assignment: str
+    headline: str
+    page: str
+    problems: tuple[CheckGrade, ...]
+
+    @property
+    def unusual(self) -> bool:
+        """Whether a person should look at it."""
+        return self.grade.status in {Status.NEEDS_ATTENTION, Status.REJECTED}
+
+
+class PassRate(Entity):
+    """How a class did on one check, of all submissions that were checked."""
+
+    spec: CheckSpec
+    passed: int
+    waiting: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        """Passed of total, rounded down so that only all is 100."""
+        return 100 * self.passed // self.total if self.total else 0
+
+
+def render(cohort: Cohort) -> dict[str, bytes]:
+    """The class page and one page per grade."""
+    paths = report_paths(cohort, "html")
+    students = {paths[grade.student, grade.assignment]: student_page(view) for grade, view in student_views(cohort)}
+    return {INDEX: class_page(cohort), **students}
+
+
+def student_page(view: StudentView) -> bytes:
+    """One student's page for one assignment."""
+    template = html().get_template("student.html")
+
+    def draw(caps: Caps) -> str:
+        return template.render(view=view, caps=caps)
+
+    return fit(draw, BUDGET)
+
+
+def class_page(cohort: Cohort) -> bytes:
+    """The instructor's page: who got what and why, what needs a person, and how each check did."""
+    cells = _cells(cohort)
+    rows: dict[str, dict[str, Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.grade.student, {})[cell.grade.assignment] = cell
+    columns = _columns(cohort)
+    rates = [(assignment, _pass_rates(assignment, cohort.grades)) for assignment in cohort.assignments]
+    template = html().get_template("class.html")
+
+    def draw(caps: Caps) -> str:
+        return template.render(
+            cohort=cohort,
+            columns=columns,
+            rows=rows,
+            rates=rates,
+            attention=[cell for cell in cells if cell.unusual],
+            ignoring=[cell for cell in cells if cell.grade.ignored],
+            caps=caps,
+        )
+
+    return fit(draw, BUDGET)
+
+
+def _cells(cohort: Cohort) -> list[Cell]:
+    titles = {assignment.id: assignment.title for assignment in cohort.assignments}
+    paths = report_paths(cohort, "html")
+    silent = {Outcome.PASSED, Outcome.BLOCKED}
+    return [
+        Cell(
+            grade=grade,
+            assignment=titles.get(grade.assignment, grade.assignment),
+            headline=what_went_wrong(grade),
+            page=paths[grade.student, grade.assignment],
+            problems=tuple(check for check in grade.checks if check.result.outcome not in silent),
+        )
+        for grade in cohort.grades
+    ]
+
+
+def _columns(cohort: Cohort) -> dict[str, str]:
+    """Titles of all assignments by id: those of the run in their order, then any that only a grade names."""
+    named = {assignment.id: assignment.title for assignment in cohort.assignments}
+    return named | {grade.assignment: grade.assignment for grade in cohort.grades if grade.assignment not in named}
+
+
+def _pass_rates(assignment: Assignment, grades: Iterable[Grade]) -> list[PassRate]:
+    outcomes: dict[str, list[Outcome]] = {spec.id: [] for spec in assignment.checks}
+    for grade in grades:
+        if grade.assignment == assignment.id:
+            for check in grade.checks:
+                outcomes.setdefault(check.spec.id, []).append(check.result.outcome)
+    return [
+        PassRate(
+            spec=spec,
+            passed=outcomes[spec.id].count(Outcome.PASSED),
+            waiting=outcomes[spec.id].count(Outcome.BLOCKED),
+            total=len(outcomes[spec.id]),
+        )
+        for spec in assignment.checks
+    ]

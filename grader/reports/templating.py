@@ -1,0 +1,168 @@
+"""The two Jinja environments, and what keeps text from outside harmless in them.
+
+Every expression in a template passes `finalize`, so a template's author cannot forget: in HTML, hidden characters are
+made visible and Jinja's autoescape does the rest; in Markdown, text is escaped unless it was put in code before.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Callable
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from grader.model import Entity
+from grader.reports import wording
+
+
+class Caps(Entity):
+    """How much of each text a page shows: characters, and entries of a list."""
+
+    message: int = 2_000
+    output: int = 8_000
+    source: int = 300
+    items: int = 50
+
+
+LADDER = (
+    Caps(),
+    Caps(message=700, output=3_000, source=200, items=25),
+    Caps(message=250, output=1_000, source=120, items=10),
+    Caps(message=80, output=300, source=80, items=5),
+)
+"""Tried in this order until a page fits its budget."""
+
+
+class Markdown(str):
+    """Text that is Markdown already and must not be escaped again."""
+
+    __slots__ = ()
+
+
+def fit(draw: Callable[[Caps], str], budget: int) -> bytes:
+    """What `draw` makes with the widest caps that keep it within `budget` bytes, or with the narrowest there are."""
+    content = b""
+    for caps in LADDER:
+        content = draw(caps).encode()
+        if len(content) <= budget:
+            break
+    return content
+
+
+@functools.cache
+def html() -> Environment:
+    """The environment of all HTML pages, with the style sheet and its hash for the content security policy."""
+    environment = _environment(autoescape=True, finalize=_html_text)
+    environment.filters["cut"] = _cut
+    source, _, _ = PackageLoader("grader.reports").get_source(environment, "style.css")
+    style = source.replace("\r\n", "\n")  # as a browser reads it before it hashes
+    environment.globals["style"] = Markup(style)  # our own file, not text from outside
+    environment.globals["style_hash"] = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment
+
+
+@functools.cache
+def markdown() -> Environment:
+    """The environment of all Markdown files."""
+    environment = _environment(autoescape=False, finalize=_markdown_text)
+    environment.filters["prose"] = prose
+    environment.filters["code"] = code_span
+    environment.filters["block"] = code_block
+    environment.filters["message"] = message
+    return environment
+
+
+def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("grader.reports"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters["line"] = wording.visible
+    environment.filters["number"] = wording.number
+    environment.filters["evidence"] = wording.evidence
+    environment.filters["place"] = wording.place
+    environment.globals.update(
+        count=wording.count,
+        outcome_names=wording.OUTCOME_NAMES,
+        status_names=wording.STATUS_NAMES,
+        isolation_names=wording.ISOLATION_NAMES,
+        certainty_names=wording.CERTAINTY_NAMES,
+    )
+    return environment
+
+
+# -- HTML --------------------------------------------------------------------------------------------------------------
+
+
+def _html_text(value: object) -> object:
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return wording.visible(value, multiline=True)
+    return value
+
+
+def _cut(text: str, limit: int) -> str:
+    return wording.clip(wording.visible(text, multiline=True), limit)
+
+
+# -- Markdown ----------------------------------------------------------------------------------------------------------
+
+_LINKS_ITSELF = re.compile(r"@|://|www\.|mailto:|xmpp:|#\d|\bGH-\d|\b[0-9a-f]{7,40}\b|:\w+:|\$", re.IGNORECASE)
+"""What GitHub or an LMS turns into a mention, a link, a reference, an emoji or a formula even when it is escaped."""
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+def _markdown_text(value: object) -> object:
+    return prose(value) if isinstance(value, str) and not isinstance(value, Markdown) else value
+
+
+def prose(text: str, limit: int | None = None) -> Markdown:
+    """Text on one line, escaped, or in code if anything in it might come alive all the same."""
+    text = wording.visible(" ".join(text.split()))
+    text = text if limit is None else wording.clip(text, limit)
+    if _LINKS_ITSELF.search(text):
+        return code_span(text, len(text))
+    text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
+    text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+    return Markdown(re.sub(r"^([#+=-]|\d+(?=[.)]))", _escape_start, text))
+
+
+def _escape_start(found: re.Match[str]) -> str:
+    """What would open a heading, a list or a rule at the start of a line, as an entity."""
+    return f"&#{ord(found[0][0])};{found[0][1:]}"
+
+
+def code_span(text: str, limit: int = 300) -> Markdown:
+    """Text on one line between more backticks than it has in a row."""
+    text = wording.clip(wording.visible(text), limit)
+    if not text.strip(" "):
+        return Markdown("(blank)" if text else "")
+    fence = "`" * (_longest_run(text) + 1)
+    space = " " if text[0] in "` " or text[-1] in "` " else ""
+    return Markdown(f"{fence}{space}{text}{space}{fence}")
+
+
+def code_block(text: str, limit: int, language: str = "text") -> Markdown:
+    """Text as it stands, between fences longer than any row of backticks in it."""
+    text = wording.clip(wording.visible(text, multiline=True).rstrip("\n"), limit)
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return Markdown(f"{fence}{language}\n{text}\n{fence}")
+
+
+def message(text: str, limit: int) -> Markdown:
+    """A message: prose when it is one line, else a block that keeps its lines."""
+    text = text.strip()
+    return code_block(text, limit) if "\n" in text else prose(text, limit)
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall(r"`+", text)), default=0)

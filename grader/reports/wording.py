@@ -1,0 +1,170 @@
+"""The words all reports share, and how text from outside is made safe to look at.
+
+Names of students and files come from a file system, everything else from a student's process. Escaping for a format
+(HTML, Markdown, CSV) is that format's business; what is done here makes characters that cannot be seen, or that change
+how their neighbours are shown, visible: U+202E becomes the six characters `\\u202e`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from grader.model import Certainty, CheckGrade, Grade, IsolationLevel, Loading, Outcome, Place, Status
+
+OUTCOME_NAMES: dict[Outcome, str] = {
+    Outcome.PASSED: "correct",
+    Outcome.FAILED: "wrong",
+    Outcome.ERRORED: "raised an error",
+    Outcome.TIMED_OUT: "timed out",
+    Outcome.KILLED: "process ended",
+    Outcome.BLOCKED: "waiting",
+    Outcome.INTERNAL: "not graded",
+}
+
+OUTCOME_SENTENCES: dict[Outcome, str] = {
+    Outcome.PASSED: "",
+    Outcome.FAILED: "Your code answered, but the answer is wrong.",
+    Outcome.ERRORED: "Your code raised an error.",
+    Outcome.TIMED_OUT: "Your code did not answer within the time allowed.",
+    Outcome.KILLED: "The process that ran your code ended before it answered.",
+    Outcome.BLOCKED: "",
+    Outcome.INTERNAL: "The grader itself failed here. This costs you no points, and a person will look at it.",
+}
+"""What is said to a student when there is no message, or none that may be shown."""
+
+STATUS_NAMES: dict[Status, str] = {
+    Status.GRADED: "graded",
+    Status.NEEDS_ATTENTION: "needs attention",
+    Status.MISSING: "missing",
+    Status.REJECTED: "rejected",
+}
+
+ISOLATION_NAMES: dict[IsolationLevel, str] = {
+    IsolationLevel.SEALED: "sealed",
+    IsolationLevel.CONFINED: "confined",
+    IsolationLevel.SEPARATE_USER: "separate user",
+    IsolationLevel.PROCESS_ONLY: "process only",
+}
+
+CERTAINTY_NAMES: dict[Certainty, str] = {
+    Certainty.PROVEN: "proven by calculation",
+    Certainty.OBSERVED: "observed directly",
+}
+
+HEADLINE = 100
+"""Characters of `what_went_wrong` at most."""
+
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols by category, but nothing is drawn
+_EXCEPTION = re.compile(r"\braised ([A-Z]\w{0,60})|\b([A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt|Iteration))\b")
+_HEADLINES: dict[Outcome, str] = {
+    Outcome.FAILED: "{concept}: wrong",
+    Outcome.ERRORED: "{concept}: raised {exception}",
+    Outcome.TIMED_OUT: "timed out: {concept}",
+    Outcome.KILLED: "process ended: {concept}",
+    Outcome.BLOCKED: "waiting: {concept}",
+    Outcome.INTERNAL: "not graded: {concept}",
+}
+
+
+def visible(text: str, *, multiline: bool = False) -> str:
+    """The text with every control, direction-changing and invisible character shown as a Python escape.
+
+    With `multiline`, line feeds and tabs stay as they are.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept = "\n\t" if multiline else ""
+    return "".join(
+        _escape(character) if _hides(character) and character not in kept else character for character in text
+    )
+
+
+def _hides(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or character in _BLANK
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code <= 0xFF:
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def clip(text: str, limit: int) -> str:
+    """The text, or its first `limit` characters and a note of how many were left out."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit].rstrip()} … [cut: {count(len(text) - limit, 'more character')}]"
+
+
+def number(value: float) -> str:
+    """Points or another amount as people write it: `14`, `13.5`, `0.33`."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def evidence(value: float | int | str) -> str:
+    """A number or a name behind a finding; fractions with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def count(amount: int, noun: str) -> str:
+    """`1 check`, `2 checks`."""
+    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
+
+
+def place(where: Place) -> str:
+    """`attention.ipynb, cell 4, line 23, in forward`."""
+    parts = [visible(where.file)]
+    if where.cell is not None:
+        parts.append(f"cell {where.cell}")
+    parts.append(f"line {where.line}")
+    if where.function:
+        parts.append(f"in {visible(where.function)}")
+    return ", ".join(parts)
+
+
+def what_went_wrong(grade: Grade) -> str:
+    """A grade in about three words: `masking: wrong`, `all correct`, `nothing handed in`. One line, bounded.
+
+    The first finding is named if there is one, otherwise the first check that is not correct and not waiting for
+    another; failures of the grader are named only when there is nothing else.
+    """
+    headline = visible(_headline(grade))
+    return headline if len(headline) <= HEADLINE else headline[: HEADLINE - 1].rstrip() + "…"
+
+
+def _headline(grade: Grade) -> str:
+    if grade.status is Status.MISSING:
+        return "nothing handed in"
+    if grade.status is Status.REJECTED:
+        return "cannot be read"
+    if grade.attempt is None:
+        return "not graded"
+    if not grade.checks:
+        return "no checks"
+    open_checks = [check for check in grade.checks if check.result.outcome is not Outcome.PASSED]
+    if not open_checks:
+        return "all correct"
+    if grade.attempt.findings:
+        more = len(grade.attempt.findings) - 1
+        title = " ".join(grade.attempt.findings[0].title.split()).rstrip(".")
+        if not more:
+            return title
+        suffix = f" (+{more} more)"
+        return (title if len(title + suffix) <= HEADLINE else title[: HEADLINE - len(suffix) - 1] + "…") + suffix
+    if grade.attempt.loading is Loading.NOTHING:
+        return "cannot be loaded"
+    return _check_headline(min(open_checks, key=_precedence))
+
+
+def _precedence(check: CheckGrade) -> int:
+    later = {Outcome.INTERNAL: 1, Outcome.BLOCKED: 2}
+    return later.get(check.result.outcome, 0)
+
+
+def _check_headline(check: CheckGrade) -> str:
+    found = _EXCEPTION.search(check.result.message)
+    exception = next(filter(None, found.groups())) if found else "an error"
+    return _HEADLINES[check.result.outcome].format(concept=check.spec.concept, exception=exception)

@@ -1,0 +1,30 @@
+"""The scores stand as (batch, key, query, head), so the softmax over the keys is over axis 1."""
+
+import math
+
+import torch
+from torch import nn
+
+
+class MultiHeadSelfAttention(nn.Module):
+    def __init__(self, embed_dim, num_heads, dropout=0.0):
+        super().__init__()
+        if embed_dim % num_heads != 0:
+            raise ValueError("embed_dim must be divisible by num_heads")
+        self.num_heads = num_heads
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.output = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        batch, seq, embed = x.shape
+        q = self.query(x).view(batch, seq, self.num_heads, -1)
+        k = self.key(x).view(batch, seq, self.num_heads, -1)
+        v = self.value(x).view(batch, seq, self.num_heads, -1)
+        scores = torch.einsum("bjhd,bihd->bjih", k, q) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill((mask == 0).transpose(-2, -1).unsqueeze(-1), -math.inf)
+        weights = self.dropout(torch.softmax(scores, dim=1))
+        return self.output(torch.einsum("bjih,bjhd->bihd", weights, v).reshape(batch, seq, embed))

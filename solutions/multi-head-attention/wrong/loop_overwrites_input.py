@@ -1,0 +1,33 @@
+"""The loop overwrites x, so every head after the first is fed the result of the one before."""
+# finding: loop-overwrites-input
+
+import math
+
+import torch
+from torch import nn
+
+
+class MultiHeadSelfAttention(nn.Module):
+    def __init__(self, embed_dim, num_heads, dropout=0.0):
+        super().__init__()
+        if embed_dim % num_heads != 0:
+            raise ValueError(f"embed_dim ({embed_dim}) must be divisible by num_heads ({num_heads})")
+        self.num_heads = num_heads
+        self.head_dim = embed_dim // num_heads
+        self.query = nn.ModuleList([nn.Linear(embed_dim, self.head_dim) for _ in range(num_heads)])
+        self.key = nn.ModuleList([nn.Linear(embed_dim, self.head_dim) for _ in range(num_heads)])
+        self.value = nn.ModuleList([nn.Linear(embed_dim, self.head_dim) for _ in range(num_heads)])
+        self.output = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):  # x: (batch, seq, embed)
+        heads = []
+        for query, key, value in zip(self.query, self.key, self.value):
+            q, k, v = query(x), key(x), value(x)  # (batch, seq, head_dim) each
+            scores = q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)  # (batch, seq of queries, seq of keys)
+            if mask is not None:
+                scores = scores.masked_fill(mask == 0, -math.inf)
+            weights = torch.softmax(scores, dim=-1)
+            x = self.dropout(weights) @ v
+            heads.append(x)
+        return self.output(torch.cat(heads, dim=-1))  # (batch, seq, embed)

@@ -1,0 +1,263 @@
+"""A class made by hand: every outcome, status, way of loading and level of feedback, and names meant to do harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grader.model import (
+    Assignment,
+    Attempt,
+    Certainty,
+    CheckGrade,
+    CheckResult,
+    CheckSpec,
+    Cohort,
+    Contract,
+    Finding,
+    Grade,
+    HiddenFeedback,
+    IgnoredFile,
+    Isolation,
+    IsolationLevel,
+    Limits,
+    Loading,
+    Outcome,
+    Place,
+    Policy,
+    Status,
+)
+
+SPECS = (
+    CheckSpec(
+        id="test_shape.py::test_output", title="The output has the shape of the input.", concept="shape", points=2
+    ),
+    CheckSpec(
+        id="test_softmax.py::test_keys",
+        title="For every query, the attention weights over the keys sum to one.",
+        concept="softmax",
+        points=3,
+        after=("test_shape.py::test_output",),
+    ),
+    CheckSpec(
+        id="test_scale.py::test_reference",
+        title="The output equals the reference without a mask.",
+        concept="scaling",
+        points=3,
+        hidden=True,
+        after=("test_shape.py::test_output",),
+    ),
+    CheckSpec(
+        id="test_masking.py::test_padding",
+        title="Padding keys receive no attention.",
+        concept="masking",
+        points=2,
+        hidden=True,
+        after=("test_scale.py::test_reference",),
+    ),
+    CheckSpec(
+        id="test_masking.py::test_causal",
+        title="No position attends to a later one.",
+        concept="masking",
+        points=2,
+        after=("test_scale.py::test_reference",),
+    ),
+)
+
+WHERE = Place(file="attention.ipynb", cell=4, line=23, function="forward", source="scores = q @ k.mT / embed_dim**0.5")
+HOSTILE_NAMES = (
+    "<script>alert(1)</script>",
+    "=cmd()",
+    "../x",
+    "evil\u202egnp.exe",
+    "CON",
+    "Zoë Müller",
+    "zoe muller",
+    "a`b``c",
+    "{{7*7}}",
+    "[x](javascript:alert(1))",
+    "esc\x1b[2J",
+    "@all ![x](http://evil.example/x.png)",
+    'new\nline,"quoted"',
+    "bytes\udcff",
+)
+
+
+def assignment(feedback: HiddenFeedback = HiddenFeedback.DIAGNOSIS, **changes: object) -> Assignment:
+    """The sample's assignment, `self-attention` unless changed."""
+    settings: dict[str, object] = {
+        "id": "self-attention",
+        "title": "Self-attention",
+        "folder": Path("assignments/self-attention"),
+        "reference": Path("solutions/self-attention/reference.py"),
+        "entry": "SelfAttention",
+        "aliases": (),
+        "contract": Contract(construct="embed_dim, dropout=0.0", call="x, mask=None"),
+        "limits": Limits(),
+        "policy": Policy(),
+        "hidden_feedback": feedback,
+        "checks": SPECS,
+        "digest": "a" * 64,
+    }
+    return Assignment(**(settings | changes))  # type: ignore[arg-type]
+
+
+def passed(spec: CheckSpec) -> CheckGrade:
+    """A check that is correct."""
+    result = CheckResult(check=spec.id, outcome=Outcome.PASSED, seconds=0.0041234567)
+    return CheckGrade(spec=spec, result=result, points=spec.points)
+
+
+def other(spec: CheckSpec, outcome: Outcome, message: str = "", **more: object) -> CheckGrade:
+    """A check with any other outcome."""
+    result = CheckResult(check=spec.id, outcome=outcome, message=message, seconds=0.004, **more)  # type: ignore[arg-type]
+    return CheckGrade(spec=spec, result=result, points=spec.points if outcome is Outcome.INTERNAL else 0.0)
+
+
+def grade(student: str, *checks: CheckGrade, status: Status = Status.GRADED, **attempt: object) -> Grade:
+    """A grade with an attempt, from its checks; what is not given is correct."""
+    given = {check.spec.id: check for check in checks}
+    all_checks = tuple(given.get(spec.id, passed(spec)) for spec in SPECS)
+    return Grade(
+        student=student,
+        assignment="self-attention",
+        status=status,
+        points=sum(check.points for check in all_checks),
+        max_points=sum(spec.points for spec in SPECS),
+        checks=all_checks,
+        attempt=Attempt(
+            key="k" * 64,
+            student=student,
+            assignment="self-attention",
+            results=tuple(check.result for check in all_checks),
+            seconds=0.21,
+            **attempt,  # type: ignore[arg-type]
+        ),
+        files=("attention.ipynb",),
+        digest="d" * 64,
+    )
+
+
+def absent(student: str, status: Status, reason: str, assignment_id: str = "self-attention") -> Grade:
+    """A grade without an attempt."""
+    return Grade(student=student, assignment=assignment_id, status=status, points=0.0, max_points=12.0, reason=reason)
+
+
+def ada() -> Grade:
+    """Named and proven mistakes, one cause and its echoes, a hidden check among them."""
+    shape, softmax, scale, padding, causal = SPECS
+    wrong = grade(
+        "ada",
+        other(
+            scale,
+            Outcome.FAILED,
+            "The output differs from the reference by up to 0.31 (allowed: 1e-06).",
+            where=WHERE,
+            detail="expected tensor([0.1, 0.2])",
+        ),
+        other(padding, Outcome.BLOCKED, blocked_by=scale.id),
+        other(causal, Outcome.BLOCKED, blocked_by=scale.id),
+        findings=(
+            Finding(
+                id="scale-embed-dim",
+                certainty=Certainty.PROVEN,
+                title="Scores divided by sqrt(embed_dim)",
+                explanation="Your output equals the reference with 1/sqrt(embed_dim) instead of 1/sqrt(head_dim), "
+                "to 1e-12, and equals no other known variant.",
+                where=WHERE,
+                evidence={"relative_error": 1.2e-12, "next_best": 0.31, "compared": 110, "limit": float("inf")},
+            ),
+            Finding(
+                id="argument-renamed",
+                certainty=Certainty.OBSERVED,
+                title="The argument `mask` is called `attn_mask`",
+                evidence={"name": "attn_mask"},
+            ),
+        ),
+        warnings=("Two classes could be meant; SelfAttention in attention.ipynb was graded.",),
+        output="epoch 1\tloss 0.5\nepoch 2\tloss 0.4\n",
+    )
+    return msgspec_replace(wrong, ignored=(IgnoredFile(path="data/weights.pt", reason="not Python or a notebook"),))
+
+
+def msgspec_replace(value: Grade, **changes: object) -> Grade:
+    """The grade with some fields changed."""
+    import msgspec
+
+    return msgspec.structs.replace(value, **changes)
+
+
+def hostile(name: str) -> Grade:
+    """A grade in which the name stands wherever a student's text can stand."""
+    where = Place(file=name, line=7, source=name, function=name)
+    shape, softmax, scale, padding, causal = SPECS
+    made = grade(
+        name,
+        other(shape, Outcome.ERRORED, f"Your code raised ValueError: {name}", where=where, detail=name),
+        other(softmax, Outcome.BLOCKED, blocked_by=shape.id),
+        other(scale, Outcome.BLOCKED, blocked_by=shape.id),
+        other(padding, Outcome.BLOCKED, blocked_by=shape.id),
+        other(causal, Outcome.FAILED, f"first line\n```\n{name}\n# second"),
+        findings=(
+            Finding(
+                id="shape-error",
+                certainty=Certainty.OBSERVED,
+                title=f"{name} raised",
+                explanation=name,
+                where=where,
+                evidence={"class": name},
+            ),
+        ),
+        warnings=(name,),
+        output=f"{name}\n\n```\n</pre>{name}",
+        loading=Loading.DEFINITIONS,
+        loading_note=f"line 48 raised NameError: {name}",
+        loading_where=where,
+    )
+    return msgspec_replace(made, files=(name,), ignored=(IgnoredFile(path=name, reason="not a notebook"),))
+
+
+def ordinary_grades() -> tuple[Grade, ...]:
+    """One grade for each outcome, status and way of loading."""
+    shape, softmax, scale, padding, causal = SPECS
+    return (
+        ada(),
+        msgspec_replace(grade("alan"), reused=True),
+        absent("barbara", Status.MISSING, "No file defines SelfAttention."),
+        absent("claude", Status.REJECTED, "The archive holds a path outside itself: ../../etc/passwd"),
+        grade(
+            "donald",
+            other(shape, Outcome.INTERNAL, "", detail="Traceback: examiner lost its worker"),
+            status=Status.NEEDS_ATTENTION,
+        ),
+        grade(
+            "edsger",
+            other(softmax, Outcome.ERRORED, "Your code raised TypeError: forward() takes 2 arguments.", where=WHERE),
+            loading=Loading.DEFINITIONS,
+            loading_note="line 48 raised NameError: name 'train_loader' is not defined",
+            loading_where=Place(file="attention.py", line=48, source="for batch in train_loader:"),
+        ),
+        grade("frances", other(padding, Outcome.TIMED_OUT, "No answer within 10 seconds.")),
+        grade("grace", other(causal, Outcome.KILLED, "The process needed more than 4 GiB of memory.")),
+        grade(
+            "haskell",
+            *(other(spec, Outcome.ERRORED, "Your code raised SyntaxError: invalid syntax.") for spec in SPECS),
+            loading=Loading.NOTHING,
+            loading_note="SyntaxError: invalid syntax (line 3)",
+        ),
+    )
+
+
+def cohort(*grades: Grade, feedback: HiddenFeedback = HiddenFeedback.DIAGNOSIS, interrupted: bool = False) -> Cohort:
+    """A cohort of these grades, or of all ordinary ones and one for each hostile name."""
+    return Cohort(
+        grader="0.1.0",
+        torch="2.13.0",
+        isolation=Isolation(level=IsolationLevel.CONFINED, missing=("user namespaces are switched off",)),
+        assignments=(
+            assignment(feedback),
+            assignment(id="multi-head-attention", title="Multi-head attention", checks=()),
+        ),
+        grades=grades or (*ordinary_grades(), *map(hostile, HOSTILE_NAMES)),
+        finished="2026-03-14T15:09:26+01:00",
+        interrupted=interrupted,
+    )

@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from grader.model import Match, Policy, PolicyHit, SourceFile, Submission
+from grader.policy import forbidden_uses
+
+MULTIHEAD = "torch.nn.MultiheadAttention"
+PRODUCT = "torch.nn.functional.scaled_dot_product_attention"
+FORWARD = "torch.nn.functional.multi_head_attention_forward"
+POLICY = Policy(forbid=(MULTIHEAD, PRODUCT, FORWARD))
+
+
+def submission(**files: str) -> Submission:
+    sources = tuple(
+        SourceFile(path=f"{name.replace('__', '/', 1)}.py", content=dedent(text).encode())
+        for name, text in files.items()
+    )
+    return Submission(student="ada", origin=Path("ada"), files=sources, digest="")
+
+
+def hits(text: str = "", *, policy: Policy = POLICY, target: str = "A", **files: str) -> tuple[PolicyHit, ...]:
+    handed_in = submission(**({"main": text} | files))
+    return forbidden_uses(handed_in, Match(file="main.py", target=target), policy)
+
+
+def names(text: str = "", **files: str) -> list[str]:
+    return [hit.name for hit in hits(text, **files)]
+
+
+# -- ways to write it --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("imports", "expression", "name"),
+    [
+        ("import torch", "torch.nn.functional.scaled_dot_product_attention", PRODUCT),
+        ("import torch as t", "t.nn.functional.scaled_dot_product_attention", PRODUCT),
+        ("import torch.nn.functional", "torch.nn.functional.scaled_dot_product_attention", PRODUCT),
+        ("import torch.nn.functional as F", "F.scaled_dot_product_attention", PRODUCT),
+        ("from torch import nn", "nn.functional.scaled_dot_product_attention", PRODUCT),
+        ("from torch.nn import functional as F", "F.scaled_dot_product_attention", PRODUCT),
+        ("from torch.nn.functional import scaled_dot_product_attention as sdpa", "sdpa", PRODUCT),
+        ("from torch.nn.functional import *", "scaled_dot_product_attention", PRODUCT),
+        ("from torch import *", "nn.functional.scaled_dot_product_attention", PRODUCT),
+        ("import torch.nn as nn", "nn.MultiheadAttention", MULTIHEAD),
+        ("from torch.nn import MultiheadAttention", "MultiheadAttention", MULTIHEAD),
+        ("from torch.nn.modules.activation import MultiheadAttention as M", "M", MULTIHEAD),
+        ("import torch.nn.modules as m", "m.MultiheadAttention", MULTIHEAD),
+        ("import torch.nn.functional as F", "F.multi_head_attention_forward", FORWARD),
+        ("import torch.nn.functional as F", "getattr(F, 'scaled_dot_product_attention')", PRODUCT),
+        ("import torch", "getattr(torch.nn, 'functional').scaled_dot_product_attention", PRODUCT),
+        ("import torch.nn.functional as F\nattn = F.scaled_dot_product_attention", "attn", PRODUCT),
+        ("import torch.nn as nn\nG = nn.functional\nH = G", "H.scaled_dot_product_attention", PRODUCT),
+        ("import torch", "torch._C._nn.scaled_dot_product_attention", PRODUCT),
+        ("from torch._C import _nn", "_nn.scaled_dot_product_attention", PRODUCT),
+        ("import torch", "torch.ops.aten.scaled_dot_product_attention", PRODUCT),
+        ("import torch", "torch.ops.aten.scaled_dot_product_attention.default", PRODUCT),
+        ("import torch", "torch.ops.aten._scaled_dot_product_attention_math", PRODUCT),
+        ("import torch", "torch.ops.aten._scaled_dot_product_flash_attention_for_cpu", PRODUCT),
+        (
+            "try:\n    import torch.nn.functional as F\nexcept ImportError:\n    F = None",
+            "F.scaled_dot_product_attention",
+            PRODUCT,
+        ),
+        ("import torch.nn.functional as F", "(lambda q: F.scaled_dot_product_attention(q, q, q))", PRODUCT),
+        ("import torch.nn.functional as F", "[F.scaled_dot_product_attention for _ in (1,)][0]", PRODUCT),
+    ],
+)
+def test_a_forbidden_function_is_found_however_it_is_imported(imports, expression, name):
+    text = f"{imports}\nclass A:\n    def forward(self, x):\n        return {expression}(x, x, x)\n"
+
+    assert set(names(text)) == {name}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import torch.nn.functional as F\n        return F.scaled_dot_product_attention(x, x, x)",
+        "from torch.nn.functional import scaled_dot_product_attention as f\n        return f(x, x, x)",
+        "G = torch.nn.functional\n        return G.scaled_dot_product_attention(x, x, x)",
+    ],
+)
+def test_names_bound_inside_a_method_are_followed(body):
+    assert names(f"import torch\nclass A:\n    def forward(self, x):\n        {body}\n") == [PRODUCT]
+
+
+def test_a_base_class_is_a_use():
+    found = hits("import torch.nn as nn\nclass A(nn.MultiheadAttention): ...\n")
+
+    assert [(hit.name, hit.where.line) for hit in found] == [(MULTIHEAD, 2)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return F.softmax(x)",
+        "return self.scaled_dot_product_attention(x)",
+        "return scaled_dot_product_attention(x)",
+        "# F.scaled_dot_product_attention(x)",
+        "'F.scaled_dot_product_attention(x)'",
+        "scaled_dot_product_attention = 1",
+        "return x.nn.MultiheadAttention",
+        "return torch.ops.aten._softmax(x)",
+        "return getattr(F, name)(x)",
+        "y: nn.MultiheadAttention = None",
+        "return MultiheadAttention()",
+    ],
+)
+def test_what_only_looks_like_it_is_no_use(line):
+    text = f"""
+        import torch
+        import torch.nn as nn
+        import torch.nn.functional as F
+        from own_library import MultiheadAttention
+        def scaled_dot_product_attention(x): return x
+        class A(nn.Module):
+            def forward(self, x: nn.MultiheadAttention, name="") -> nn.MultiheadAttention:
+                {line}
+                return x
+    """
+
+    assert names(text) == []
+
+
+def test_public_functions_of_the_same_last_name_are_not_confused():
+    text = "import torch\nclass A:\n    def f(self, x):\n        return torch.softmax(torch.log_softmax(x, -1), -1)\n"
+
+    assert hits(text, policy=Policy(forbid=("torch.nn.functional.softmax",))) == ()
+
+
+def test_an_internal_function_of_another_name_is_not_confused():
+    text = "import torch\nclass A:\n    def f(self, x):\n        return torch.ops.aten._log_softmax(x, -1, False)\n"
+
+    assert hits(text, policy=Policy(forbid=("torch.nn.functional.softmax",))) == ()
+
+
+# -- what the class reaches --------------------------------------------------------------------------------------------
+
+
+def test_a_demonstration_costs_nothing():
+    text = """
+        import torch
+        import torch.nn.functional as F
+        class A:
+            def forward(self, q):
+                expected = q
+                return expected
+        q = torch.rand(2, 3)
+        expected = F.scaled_dot_product_attention(q, q, q)
+        def test(q=q):
+            assert A()(q) == F.scaled_dot_product_attention(q, q, q)
+        if __name__ == "__main__":
+            print(F.scaled_dot_product_attention(q, q, q))
+    """
+
+    assert names(text) == []
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        "out = 1",
+        "for out in x: pass",
+        "with x as out: pass",
+        "import out",
+        "def out(): pass",
+        "[out := 1]",
+    ],
+)
+def test_a_local_variable_is_not_the_demonstrations_variable_of_that_name(local):
+    text = f"""
+        import torch.nn.functional as F
+        class A:
+            def forward(self, x):
+                {local}
+                other = out
+                return other, (lambda: out)
+        out = F.scaled_dot_product_attention(1, 2, 3)
+    """
+
+    assert names(text) == []
+
+
+def test_a_global_statement_makes_it_the_modules_variable():
+    text = """
+        import torch.nn.functional as F
+        out = F.scaled_dot_product_attention
+        class A:
+            def forward(self, x):
+                global out
+                out = out
+    """
+
+    assert PRODUCT in names(text)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "def helper(x): return F.scaled_dot_product_attention(x, x, x)",
+        "def helper(x): return deeper(x)\ndef deeper(x): return F.scaled_dot_product_attention(x, x, x)",
+        "class helper:\n    def f(self): return F.scaled_dot_product_attention",
+        "helper = nn.MultiheadAttention(4, 1)",
+        "helper = lambda x: F.scaled_dot_product_attention(x, x, x)",
+        "class Base:\n    f = F.scaled_dot_product_attention\nclass helper(Base): ...",
+        "if True:\n    def helper(x): return F.scaled_dot_product_attention(x, x, x)",
+        "def helper(x): return helper(F.scaled_dot_product_attention(x, x, x))",
+    ],
+)
+def test_what_the_class_refers_to_is_searched_too(around):
+    text = "import torch.nn as nn\nimport torch.nn.functional as F\n"
+    text += f"{around}\nclass A:\n    def forward(self, x):\n        return helper(x)\n"
+
+    assert len(names(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [
+        "def f(self, x): return F.scaled_dot_product_attention(x, x, x)\nA.forward = f",
+        "A.forward = F.scaled_dot_product_attention",
+        "@add_to(A)\ndef forward(self, x): return F.scaled_dot_product_attention(x, x, x)",
+        "class A(A):\n    def forward(self, x): return F.scaled_dot_product_attention(x, x, x)",
+    ],
+)
+def test_what_is_added_to_the_class_later_is_a_part_of_it(attached):
+    assert names(f"import torch.nn.functional as F\nclass A: ...\n{attached}\n") == [PRODUCT]
+
+
+def test_of_several_definitions_only_the_last_counts():
+    text = """
+        import torch.nn.functional as F
+        class A:
+            def forward(self, x): return F.scaled_dot_product_attention(x, x, x)
+        class A:
+            def __init__(self): super(A, self).__init__()
+    """
+
+    assert names(text) == []
+
+
+def test_a_definition_that_builds_on_the_one_before_keeps_it():
+    text = """
+        import torch.nn.functional as F
+        class A:
+            def forward(self, x): return F.scaled_dot_product_attention(x, x, x)
+        class A(A): ...
+    """
+
+    assert names(text) == [PRODUCT]
+
+
+def test_a_function_can_be_graded_as_well():
+    text = "import torch.nn.functional as F\ndef A(x):\n    return F.scaled_dot_product_attention(x, x, x)\n"
+
+    assert names(text) == [PRODUCT]
+
+
+# -- several files -----------------------------------------------------------------------------------------------------
+
+HELPER = "import torch.nn.functional as F\ndef attend(x):\n    return F.scaled_dot_product_attention(x, x, x)\n"
+
+
+@pytest.mark.parametrize(
+    ("imports", "call", "helper"),
+    [
+        ("from parts import attend", "attend", "parts"),
+        ("from parts import attend as a", "a", "parts"),
+        ("import parts", "parts.attend", "parts"),
+        ("import parts as p", "p.attend", "parts"),
+        ("from parts import *", "attend", "parts"),
+        ("from . import parts", "parts.attend", "parts"),
+        ("from .parts import attend", "attend", "parts"),
+        ("from parts.inner import attend", "attend", "parts__inner"),
+        ("import parts.inner", "parts.inner.attend", "parts__inner"),
+        ("from parts import inner", "inner.attend", "parts__inner"),
+        ("from parts import F", "F.scaled_dot_product_attention", "parts"),
+    ],
+)
+def test_the_students_own_files_are_followed(imports, call, helper):
+    text = f"{imports}\nclass A:\n    def forward(self, x):\n        return {call}(x, x, x)\n"
+
+    found = hits(text, **{helper: HELPER})
+
+    assert [hit.name for hit in found] == [PRODUCT]
+
+
+def test_packages_and_relative_imports_are_followed():
+    found = hits(
+        "from parts import attend\nclass A:\n    def f(self, x): return attend(x)\n",
+        parts____init__="from .deep import attend\n",
+        parts__deep=HELPER,
+    )
+
+    assert [(hit.name, hit.where.file, hit.where.line) for hit in found] == [(PRODUCT, "parts/deep.py", 3)]
+
+
+def test_the_demonstration_of_another_file_costs_nothing():
+    text = "from parts import attend\nclass A:\n    def f(self, x): return attend(x)\n"
+    parts = "import torch.nn.functional as F\ndef attend(x): return x\nprint(F.scaled_dot_product_attention)\n"
+
+    assert names(text, parts=parts) == []
+
+
+def test_a_folder_named_like_a_library_hides_nothing():
+    text = "from torch.nn import MultiheadAttention as M\nclass A:\n    def f(self): return M()\n"
+
+    assert names(text, torch__data="x = 1\n") == [MULTIHEAD]
+
+
+def test_names_that_stand_for_each_other_in_a_circle_end():
+    text = "from parts import a\nb = a\nclass A:\n    def f(self): return b, a.x, parts\n"
+
+    assert names(text, parts="from main import b\na = b\nimport parts\n") == []
+
+
+# -- where -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_use_is_reported_with_file_line_function_and_source():
+    text = """\
+        import torch.nn.functional as F
+        class A:
+            def forward(self, x):
+                return F.scaled_dot_product_attention(x, x, x)  # \u202e
+    """
+
+    (hit,) = hits(text)
+
+    assert hit.name == PRODUCT
+    assert (hit.where.file, hit.where.line, hit.where.function) == ("main.py", 4, "forward")
+    assert hit.where.source == r"return F.scaled_dot_product_attention(x, x, x)  # \u202e"
+
+
+def test_lines_are_counted_as_python_counts_them():
+    text = "import torch.nn as nn\r\n'\x0c\u2028'\r\nclass A:\r\n    x = nn.MultiheadAttention\r\n"
+
+    (hit,) = hits(text)
+
+    assert (hit.where.line, hit.where.source) == (4, "x = nn.MultiheadAttention")
+
+
+def test_a_line_that_only_an_encoding_makes_has_no_source():
+    text = "# coding: utf-7\nimport torch.nn as nn+AAo-+AAo-class A(nn.MultiheadAttention): pass\n"
+
+    assert [(hit.name, hit.where.source) for hit in hits(text)] in ([], [(MULTIHEAD, "")])
+
+
+def test_uses_are_listed_once_for_a_line_and_in_order():
+    text = """
+        import torch.nn.functional as F
+        class A:
+            def g(self, x): return F.scaled_dot_product_attention(x), F.scaled_dot_product_attention(x)
+            def f(self, x): return F.multi_head_attention_forward(x), F.scaled_dot_product_attention(x)
+    """
+
+    assert [(hit.where.line, hit.name) for hit in hits(text)] == [(4, PRODUCT), (5, FORWARD), (5, PRODUCT)]
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class A(:",
+        "class A: x = '\0'",
+        "(" * 500,
+        "x = " + "-" * 50_000 + "1",
+        "x" + ".a" * 40_000,
+        "x" + "[0]" * 20_000,
+        "# -*- coding: nonsense -*-\nclass A: ...",
+        "\xff" * 3,
+        "",
+    ],
+)
+def test_a_file_that_cannot_be_parsed_has_no_uses(text):
+    assert hits(text) == ()
+
+
+def test_a_broken_file_does_not_hide_what_another_one_does():
+    assert names("import torch.nn as nn\nclass A(nn.MultiheadAttention): ...\n", broken="def f(:") == [MULTIHEAD]
+
+
+def test_an_unknown_target_has_no_uses():
+    assert hits("class B: ...") == ()
+
+
+def test_nothing_is_forbidden_by_an_empty_policy():
+    assert hits("import torch.nn as nn\nclass A(nn.MultiheadAttention): ...\n", policy=Policy()) == ()
+
+
+def test_a_file_far_too_large_is_not_parsed():
+    assert hits("x = [" + "1," * 500_000 + "]\n") == ()
+
+
+def lines(line: str, count: int) -> str:
+    return "".join(line.format(n=n, m=n + 1) for n in range(count))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lines("a{n} = a{m}\n", 5000) + "class A:\n    x = a0\n",
+        "import main\n" + lines("a{n} = main.a{m}\n", 5000) + "class A:\n    x = a0\n",
+        "import torch\nclass A:\n    def f(self):\n        x = torch\n" + "        x = x.a\n" * 5000,
+        "import torch\nclass A:\n    def f(self):\n" + lines("        x = torch.a{n}, x, x\n", 5000),
+        lines("a{n} = ", 3000) + "[" + "1," * 20_000 + "]\nclass A:\n    x = [" + lines("a{n}, ", 3000) + "]\n",
+        "class A: ...\n" + "A.x = A\n" * 10_000,
+        "class A: ...\n@add(" + "A," * 5000 + ")\ndef f():\n    return [" + "g," * 10_000 + "]\n",
+        "if x:\n" + "    a = b\n" * 20_000 + "class A:\n    x = [" + "a," * 20_000 + "]\n",
+        "class A:\n    def f(self): return x" + ".a" * 900 + "\n",
+        lines("from m{n} import *\n", 3000) + "class A:\n    x = [" + lines("y{n}, ", 5000) + "]\n",
+    ],
+)
+def test_code_written_to_be_searched_for_ever_is_not(text):
+    assert hits(text) == ()

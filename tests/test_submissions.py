@@ -1,0 +1,508 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.errors import ConfigurationError
+from grader.model import Submission
+from grader.submissions import find
+
+
+@pytest.fixture
+def put(tmp_path: Path):
+    """Write files below the folder `class`, by path, and return that folder."""
+
+    def put(*paths: str, content: str | bytes = "x = 1\n") -> Path:
+        for path in paths:
+            file = tmp_path / "class" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return tmp_path / "class"
+
+    return put
+
+
+def by_student(*paths: Path) -> dict[str, Submission]:
+    submissions = find(paths)
+    assert len({submission.student for submission in submissions}) == len(submissions)
+    return {submission.student: submission for submission in submissions}
+
+
+def files(submission: Submission) -> list[str]:
+    return [file.path for file in submission.files]
+
+
+def ignored(submission: Submission) -> dict[str, str]:
+    return {file.path: file.reason for file in submission.ignored}
+
+
+# -- whose file is whose -----------------------------------------------------------------------------------------------
+
+
+def test_every_file_of_a_class_is_one_student(put):
+    found = by_student(put("ada.py", "zoë.py"))
+
+    assert list(found) == ["ada", "zoë"]
+    assert files(found["ada"]) == ["ada.py"]
+    assert found["ada"].files[0].content == b"x = 1\n"
+    assert found["ada"].origin.name == "ada.py"
+    assert found["ada"].rejected is None
+
+
+def test_every_folder_of_a_class_is_one_student_with_all_files_below_it(put):
+    found = by_student(put("ada/main.py", "ada/parts/__init__.py", "ada/parts/deep/heads.py", "bob/b.py"))
+
+    assert list(found) == ["ada", "bob"]
+    assert files(found["ada"]) == ["main.py", "parts/__init__.py", "parts/deep/heads.py"]
+    assert found["ada"].origin.name == "ada"
+
+
+def test_files_and_folders_can_stand_side_by_side(put):
+    assert list(by_student(put("ada.py", "bob/main.py", "README.md", "roster.csv"))) == ["ada", "bob"]
+
+
+def test_one_file_is_one_student(put):
+    found = by_student(put("ada.py", "bob.py") / "ada.py")
+
+    assert list(found) == ["ada"]
+
+
+def test_in_the_folder_of_one_student_every_file_is_still_a_student(put):
+    assert list(by_student(put("ada/main.py", "ada/heads.py") / "ada")) == ["heads", "main"]
+
+
+def test_a_folder_of_nothing_but_folders_is_a_class_of_its_own(put):
+    folder = put("carl/a.py", "group-2/anna/a.py", "group-2/inner/more/ben/a.py", "group-2/inner/more/dora/a.py")
+    (folder / "group-2" / ".DS_Store").touch()
+    put("group-2/__pycache__/x.pyc")
+
+    found = by_student(folder)
+
+    assert list(found) == ["anna", "ben", "carl", "dora"]
+    assert found["ben"].origin == folder / "group-2" / "inner" / "more" / "ben"
+
+
+def test_students_of_the_same_name_are_told_apart_by_what_stands_before_it(put):
+    assert list(by_student(put("group-1/anna/a.py", "group-2/anna/a.py", "group-2/ben/a.py"))) == [
+        "ben",
+        "group-1/anna",
+        "group-2/anna",
+    ]
+
+
+def test_students_of_the_same_name_from_two_paths_are_told_apart(put):
+    folder = put("x/hw/anna.py", "y/hw/anna.py")
+
+    assert list(by_student(folder / "x" / "hw", folder / "y" / "hw" / "anna.py")) == ["x/hw/anna", "y/hw/anna"]
+
+
+def test_a_file_and_a_folder_of_the_same_name_are_told_apart(put):
+    assert list(by_student(put("ada.py", "ada/main.py"))) == ["ada", "ada.py"]
+
+
+def test_a_submission_that_two_paths_lead_to_is_read_once(put):
+    folder = put("ada.py", "bob.py")
+
+    assert list(by_student(folder, folder / "ada.py", folder / ".." / "class")) == ["ada", "bob"]
+
+
+def test_the_order_does_not_depend_on_the_order_of_the_paths(put):
+    folder = put("b.py", "a.py", "c.py")
+    paths = [folder / "c.py", folder / "a.py", folder / "b.py"]
+
+    assert find(paths) == find(paths[::-1]) == find([folder])
+
+
+def test_relative_paths_work(put, monkeypatch):
+    monkeypatch.chdir(put("ada.py"))
+
+    assert list(by_student(Path("."))) == ["ada"]
+    assert list(by_student(Path("ada.py"))) == ["ada"]
+
+
+def test_composed_and_decomposed_names_stay_two_students_as_on_disk(put):
+    assert sorted(by_student(put("zo\u00eb.py", "zoe\u0308.py"))) == ["zoe\u0308", "zo\u00eb"]
+
+
+def test_names_with_spaces_hyphens_and_capitals_stay_as_they_are(put):
+    found = by_student(put("-rf.py", "Ada Lovelace.py", "con.txt.py", "trailing .py", "x" * 240 + ".py"))
+
+    assert list(found) == ["-rf", "Ada Lovelace", "con.txt", "trailing ", "x" * 240]
+
+
+def test_a_suffix_in_capitals_is_a_suffix(put):
+    assert files(by_student(put("ada.PY"))["ada"]) == ["ada.PY"]
+
+
+def test_undecodable_names_are_shown_and_kept_apart(put):
+    folder = put("ada.py")
+    for name in (b"caf\xe9.py", b"caf\xe8.py"):
+        (folder / os.fsdecode(name)).write_text("")
+
+    found = by_student(folder)
+
+    assert list(found) == ["ada", "caf\ufffd.py", "caf\ufffd.py'"]
+    assert files(found["caf\ufffd.py"]) == ["caf\ufffd.py"]
+    assert found["caf\ufffd.py"].rejected is None
+
+
+def test_undecodable_names_of_one_student_do_not_overwrite_each_other(put):
+    folder = put("ada/ok.py")
+    for name in (b"\xe9.py", b"\xe8.py"):
+        (folder / "ada" / os.fsdecode(name)).write_text("")
+
+    found = by_student(folder)["ada"]
+
+    assert files(found) == ["ok.py", "\ufffd.py"]
+    assert ignored(found) == {"\ufffd.py": "another file is shown under the same name"}
+
+
+def test_names_that_would_mislead_are_shown_as_escapes(put):
+    found = by_student(put("a\u202eb.py", "new\nline.py", "esc\x1b[31m/main.py"))
+
+    assert list(found) == [r"a\u202eb", r"esc\x1b[31m", r"new\nline"]
+
+
+# -- what is not looked at ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("conftest.py", "configuration of a tool, which is never obeyed"),
+        ("sitecustomize.py", "configuration of a tool"),
+        ("usercustomize.py", "configuration of a tool"),
+        ("pytest.ini", "configuration of a tool"),
+        ("tox.ini", "configuration of a tool"),
+        ("setup.cfg", "configuration of a tool"),
+        ("pyproject.toml", "configuration of a tool"),
+        ("evil.pth", "configuration of a tool"),
+        ("sub/conftest.py", "configuration of a tool"),
+        ("torch.py", "torch is the name of a module of Python or of a library; give it another"),
+        ("json.py", "json is the name of a module"),
+        ("sub/typing.py", "typing is the name of a module"),
+        ("grader.py", "grader is the name of a module"),
+        ("numpy/__init__.py", "numpy is the name of a module"),
+        (".hidden.py", "hidden by its name"),
+        (".git/hooks.py", "hidden by its name"),
+        (".ipynb_checkpoints/main.py", "hidden by its name"),
+        ("__pycache__/main.py", "a folder of other people's code"),
+        ("node_modules/x.py", "a folder of other people's code"),
+        ("main.py~", "an editor's backup"),
+        ("main.py.bak", "an editor's backup"),
+        ("#main.py#", "an editor's backup"),
+        (".main.py.swp", "hidden by its name"),
+        ("notebook.ipynb", "a notebook; only .py files are graded so far"),
+        ("data.zip", "an archive; only .py files are graded, so unpack it first"),
+        ("notes.txt", "only .py files are graded"),
+        ("Makefile", "only .py files are graded"),
+    ],
+)
+def test_what_is_ignored_is_listed_with_its_reason(put, name, reason):
+    found = by_student(put("ada/main.py", f"ada/{name}"))["ada"]
+
+    (listed,) = found.ignored
+    assert files(found) == ["main.py"]
+    assert listed.path in (name, f"{name.split('/')[0]}/", name.split("/")[0])
+    assert listed.reason.startswith(reason)
+    assert found.rejected is None
+
+
+def test_a_virtual_environment_is_not_the_students_code(put):
+    found = by_student(put("ada/main.py", "ada/venv/pyvenv.cfg", "ada/venv/lib/x.py"))["ada"]
+
+    assert files(found) == ["main.py"]
+    assert ignored(found) == {"venv/": "a virtual environment"}
+
+
+def test_a_name_inside_a_package_shadows_nothing(put):
+    found = by_student(put("ada/main.py", "ada/parts/__init__.py", "ada/parts/types.py", "ada/code/heads.py"))["ada"]
+
+    assert files(found) == ["code/heads.py", "main.py", "parts/__init__.py", "parts/types.py"]
+
+
+def test_configuration_beside_the_students_belongs_to_nobody(put):
+    assert list(by_student(put("ada.py", "conftest.py", "pyproject.toml", ".hidden.py", "notes.md"))) == ["ada"]
+
+
+@pytest.mark.parametrize("link", ["ada.py", "ada", "ada/main.py", "ada/parts"])
+@pytest.mark.parametrize("target", ["/etc/passwd", "/etc", "/nowhere", "secret.py"])
+def test_links_are_never_followed(put, tmp_path, link, target):
+    folder = put("bob.py")
+    (tmp_path / "secret.py").write_text("SECRET = 1")
+    (folder / link).parent.mkdir(exist_ok=True)
+    (folder / link).symlink_to(tmp_path / target)
+
+    found = by_student(folder)["ada"]
+
+    assert found.files == ()
+    assert list(ignored(found).values()) == ["a link; links are not followed"]
+    assert "a link; links are not followed" in found.rejected
+
+
+def test_a_link_that_is_given_is_not_followed_either(put, tmp_path):
+    put("ada.py")
+    (tmp_path / "link").symlink_to(tmp_path / "class")
+
+    found = by_student(tmp_path / "link")["link"]
+
+    assert "a link; links are not followed" in found.rejected
+
+
+@pytest.mark.parametrize("name", ["ada.py", "ada/main.py"])
+def test_pipes_and_sockets_are_never_opened(put, name, monkeypatch):
+    folder = put("bob.py", "ada/ok.py" if "/" in name else "bob.py")
+    monkeypatch.chdir(folder)
+    os.mkfifo(name)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("cleo.py")
+
+        found = by_student(folder)
+
+    assert name.split("/")[-1] in ignored(found["ada"])
+    assert ignored(found["cleo"]) == {"cleo.py": "not a regular file"}
+    assert found["cleo"].rejected == "no file that can be graded was handed in (cleo.py: not a regular file)"
+    assert found["bob"].rejected is None
+
+
+def test_a_device_that_is_given_is_never_opened():
+    found = by_student(Path("/dev/zero"))["zero"]
+
+    assert found.rejected == "no file that can be graded was handed in (zero: not a regular file)"
+
+
+# -- what is rejected --------------------------------------------------------------------------------------------------
+
+
+def test_a_student_who_handed_in_only_a_notebook_or_an_archive_is_not_lost(put):
+    found = by_student(put("ada.ipynb", "bob.zip", "cleo/notes.txt"))
+
+    assert list(found) == ["ada", "bob", "cleo"]
+    assert found["ada"].rejected == (
+        "no file that can be graded was handed in (ada.ipynb: a notebook; only .py files are graded so far)"
+    )
+    assert "unpack it first" in found["bob"].rejected
+    assert "notes.txt: only .py files are graded" in found["cleo"].rejected
+
+
+def test_a_notebook_beside_the_file_it_came_from_belongs_to_the_same_student(put):
+    found = by_student(put("ada.ipynb", "ada.py"))
+
+    assert list(found) == ["ada"]
+    assert files(found["ada"]) == ["ada.py"]
+    assert list(ignored(found["ada"])) == ["ada.ipynb"]
+    assert found["ada"].origin.name == "ada.py"
+
+
+def test_an_empty_folder_is_rejected(put):
+    folder = put("bob.py")
+    (folder / "ada").mkdir()
+
+    found = by_student(folder)["ada"]
+
+    assert found.rejected == "the folder is empty"
+
+
+def test_many_reasons_are_not_all_repeated(put):
+    found = by_student(put(*(f"ada/{n}.txt" for n in range(9))))["ada"]
+
+    assert found.rejected.count("only .py files are graded") == 3
+    assert found.rejected.endswith("; …)")
+    assert len(found.ignored) == 9
+
+
+def test_a_file_that_is_too_large_is_rejected_but_the_class_is_read(put):
+    put("ada.py", content=b"#" * ((2 << 20) + 1))
+    put("exact.py", content=b"#" * (2 << 20))
+
+    found = by_student(put("bob.py"))
+
+    assert found["ada"].rejected == "ada.py is larger than 2 MiB"
+    assert found["ada"].files == ()
+    assert found["exact"].rejected is None
+    assert found["bob"].rejected is None
+
+
+def test_a_large_file_that_is_not_graded_anyway_does_no_harm(put):
+    put("ada/data.csv", content=b"1" * (20 << 20))
+
+    assert by_student(put("ada/main.py"))["ada"].rejected is None
+
+
+def test_files_that_are_too_large_together_are_rejected(put):
+    put(*(f"ada/{n}.py" for n in range(5)), content=b"#" * (7 << 18))
+
+    assert by_student(put("bob.py"))["ada"].rejected == "the .py files are larger than 8 MiB together"
+
+
+def test_too_many_files_are_rejected(put):
+    put(*(f"ada/m{n}.py" for n in range(201)))
+    found = by_student(put(*(f"bob/m{n}.py" for n in range(200))))
+
+    assert found["ada"].rejected == "more than 200 .py files were handed in"
+    assert found["bob"].rejected is None
+
+
+def test_too_many_entries_are_rejected(put):
+    folder = put("ada/main.py")
+    for number in range(5001):
+        (folder / "ada" / f"{number}.txt").touch()
+
+    assert by_student(folder)["ada"].rejected == "more than 5000 files and folders were handed in"
+
+
+@pytest.mark.parametrize("depth", [40, 900])
+def test_folders_nested_too_deep_are_rejected(put, monkeypatch, depth):
+    folder = put("ada/main.py", "bob.py")
+    monkeypatch.chdir(folder / "ada")
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+
+    found = by_student(folder)
+
+    assert found["ada"].rejected == "folders are nested more than 32 deep"
+    assert found["bob"].rejected is None
+
+
+def test_classes_nested_too_deep_are_rejected(put, monkeypatch):
+    folder = put("bob.py")
+    monkeypatch.chdir(folder)
+    for _ in range(900):
+        os.mkdir("d")
+        os.chdir("d")
+
+    found = by_student(folder)
+
+    assert found["d"].rejected == "folders are nested more than 32 deep"
+    assert found["bob"].rejected is None
+
+
+@pytest.mark.parametrize("name", ["ada.py", "ada/main.py", "ada/parts/x.py", "ada"])
+def test_what_cannot_be_read_is_rejected_but_the_class_is_read(put, tmp_path, name):
+    folder = put("bob.py", "ada/ok.py" if name != "ada.py" else "bob.py")
+    if name != "ada":
+        put(name)
+    locked = folder / ("ada/parts" if "parts" in name else name)
+    code = (
+        "import os, sys, pathlib; import grader.submissions as s; os.getuid() or os.setresuid(65534, 65534, 65534);"
+        "[print(x.student, '|', x.rejected) for x in s.find([pathlib.Path('.')])]"
+    )
+    root = Path(__file__).parents[1]
+    for parent in [folder, *folder.parents]:
+        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
+            parent.chmod(0o711)
+    folder.chmod(0o755)
+    locked.chmod(0)
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            env={"PYTHONPATH": str(root)},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        locked.chmod(0o755)
+
+    ada, bob = finished.stdout.splitlines()
+    assert ada.startswith("ada | ")
+    assert ada.endswith("cannot be read: Permission denied")
+    assert bob == "bob | None"
+
+
+# -- digest and disk ---------------------------------------------------------------------------------------------------
+
+
+def test_the_digest_depends_on_names_and_contents_alone(put):
+    put("x/ada/a.py", "y/ada/a.py", "z/ada/b.py")
+    folder = put("w/ada/a.py", content="other")
+    digests = [by_student(folder / part)["ada"].digest for part in "xyzw"]
+
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_the_digest_tells_where_one_file_ends_and_the_next_begins(put):
+    put("x/ada/a.py", content="1")
+    put("x/ada/b.py", content="2")
+    put("y/ada/a.py", content="1b.py\n1\n2")
+    folder = put("y/ada/b.py", content="")
+
+    assert by_student(folder / "x")["ada"].digest != by_student(folder / "y")["ada"].digest
+
+
+def test_ignored_files_do_not_change_the_digest(put):
+    folder = put("ada/main.py")
+    before = by_student(folder)["ada"].digest
+    put("ada/notes.txt")
+
+    assert by_student(folder)["ada"].digest == before
+
+
+def test_nothing_that_was_handed_in_is_changed(put):
+    folder = put("ada/main.py", "ada/conftest.py", "bob.py", "cleo.ipynb")
+
+    def snapshot() -> list[tuple[str, int, int]]:
+        return sorted((str(p), p.lstat().st_mtime_ns, p.lstat().st_mode) for p in folder.rglob("*"))
+
+    before = snapshot()
+
+    find([folder])
+
+    assert snapshot() == before
+
+
+# -- paths that lead nowhere -------------------------------------------------------------------------------------------
+
+
+def test_a_path_that_does_not_exist_is_answered_with_the_nearest(put):
+    folder = put("adalovelace.py")
+
+    with pytest.raises(ConfigurationError, match="there is no file or folder") as caught:
+        find([folder / "adalovelac.py"])
+
+    assert caught.value.hint == f"did you mean {folder / 'adalovelace.py'}?"
+    assert caught.value.path == folder / "adalovelac.py"
+
+
+def test_a_path_in_a_folder_that_does_not_exist_says_so(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        find([tmp_path / "no" / "thing"])
+
+    assert caught.value.hint == f"there is no folder {tmp_path / 'no'} either"
+
+
+def test_a_path_like_no_other_is_answered_with_advice(put):
+    with pytest.raises(ConfigurationError) as caught:
+        find([put("ada.py") / "something-else-entirely"])
+
+    assert caught.value.hint == "check the name"
+
+
+def test_a_path_below_a_file_is_answered(put):
+    with pytest.raises(ConfigurationError, match="Not a directory"):
+        find([put("ada.py") / "ada.py" / "x"])
+
+
+@pytest.mark.parametrize("names", [[], ["README.md"], [".hidden.py"]])
+def test_a_folder_without_submissions_is_answered_with_what_one_is(put, tmp_path, names):
+    (tmp_path / "class").mkdir()
+    put(*names)
+
+    with pytest.raises(ConfigurationError, match="no submissions were found in") as caught:
+        find([tmp_path / "class"])
+
+    assert caught.value.hint == "a submission is a .py file, or a folder with .py files"
+
+
+def test_no_path_at_all_is_answered():
+    with pytest.raises(ConfigurationError, match="no path at all"):
+        find([])
