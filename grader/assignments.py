@@ -215,9 +215,6 @@ def _bytes(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-# -- settings ----------------------------------------------------------------------------------------------------------
-
-
 def _fields(settings: _Table, folder: str) -> dict[str, Any]:
     identity = settings.take("id", _rule(f'the name of its folder, "{folder}"', lambda value: value == folder))
     names = settings.table("submission")

@@ -100,9 +100,6 @@ def _is_form_of(component: str, name: str) -> bool:
     return same_words if component.startswith("_") else component == name
 
 
-# -- the files of a submission -----------------------------------------------------------------------------------------
-
-
 class Program:
     """The files of a submission as syntax trees, and what the names in them stand for.
 
@@ -112,6 +109,7 @@ class Program:
     """
 
     def __init__(self, files: Iterable[SourceFile]) -> None:
+        """Parse what can be parsed; the rest is known by its content alone."""
         self.contents = {file.path: file.content for file in files}
         self.trees: dict[str, ast.Module] = {}
         self.too_large: list[str] = []
@@ -139,7 +137,7 @@ class Program:
                 done.add(id(statement))
                 local = self._aliases(own.file, statement)
                 for node, function, hidden in _expressions(statement):
-                    for meaning in _NOTHING.union(*self._stages(own.file, node, local, hidden)):
+                    for meaning in sorted(_NOTHING.union(*self._stages(own.file, node, local, hidden)), key=str):
                         yield Use(own.file, node, function, meaning)
                         if isinstance(meaning, Own) and meaning.name and meaning not in found:
                             found.add(meaning)
@@ -191,7 +189,9 @@ class Program:
         self._known[own] = _NOTHING  # for names that stand for each other in a circle
         self._depth += 1
         found: set[str | Own] = set()
-        bindings = self._bindings.get(own.file, {}).get(own.name, [])
+        table = self._bindings.get(own.file, {})
+        stars = [star._replace(name=own.name) for star in table.get("*", []) if isinstance(star, Imported)]
+        bindings = table.get(own.name) or stars
         for binding in bindings[-_MOST_MEANINGS:]:
             if isinstance(binding, Imported):
                 found |= self._imported(own.file, binding)
@@ -199,9 +199,6 @@ class Program:
             found.add(own)
             if isinstance(binding, ast.Assign):
                 found |= self._stages(own.file, binding.value, {}, frozenset())[-1]
-        if not bindings:
-            for star in self._bindings.get(own.file, {}).get("*", [])[:_MOST_MEANINGS]:
-                found |= self._imported(own.file, star._replace(name=own.name)) if isinstance(star, Imported) else set()
         self._depth -= 1
         self._known[own] = _few(found)
         return self._known[own]
@@ -219,10 +216,8 @@ class Program:
         return found | _modules(self.module(file, dotted, imported.level))
 
     def _at(self, place: str) -> str | None:
-        for path in (f"{place}.py", f"{place}/__init__.py".lstrip("/")):
-            if path in self.contents:
-                return path
-        return place if place in self._folders else None
+        files = (f"{place}.py", f"{place}/__init__.py".lstrip("/"))
+        return next((file for file in files if file in self.contents), place if place in self._folders else None)
 
 
 def top_level(tree: ast.Module) -> Iterator[tuple[ast.stmt, bool]]:
@@ -243,9 +238,6 @@ def _few(meanings: Iterable[str | Own]) -> _Meanings:
 
 def _modules(path: str | None) -> _Meanings:
     return _NOTHING if path is None else frozenset({Own(path, "")})
-
-
-# -- syntax trees ------------------------------------------------------------------------------------------------------
 
 
 def _parsed(content: bytes) -> ast.Module | None:

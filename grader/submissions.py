@@ -185,6 +185,7 @@ class _Reading:
 
     files: dict[str, bytes] = field(default_factory=dict)
     ignored: list[IgnoredFile] = field(default_factory=list)
+    shadowing: list[tuple[Path, str]] = field(default_factory=list)
     entries: int = 0
 
     def ignore(self, shown: str, reason: str) -> None:
@@ -215,10 +216,12 @@ class _Reading:
     def file(self, path: Path, shown: str, *, in_package: bool = False) -> None:
         """Read one file, or note why not."""
         try:
-            reason = _why_no_file(path, in_package)
+            reason = _why_no_file(path)
             content = b"" if reason else _content(path)
         except OSError as error:
             raise _RejectedError(f"{shown} cannot be read: {error.strerror or error}") from error
+        if not reason and not in_package and (reason := _why_taken(path.stem)):
+            self.shadowing.append((path, shown))
         if not reason and shown in self.files:
             reason = "another file is shown under the same name"
         if reason:
@@ -232,6 +235,13 @@ class _Reading:
         if sum(map(len, self.files.values())) > MAX_TOTAL:
             raise _RejectedError(f"the .py files are larger than {MAX_TOTAL >> 20} MiB together")
 
+    def reconsider(self) -> None:
+        """A single file may be called like a library: nobody imports it."""
+        if not self.files and len(self.shadowing) == 1:
+            path, shown = self.shadowing[0]
+            self.ignored = [file for file in self.ignored if file.path != shown]
+            self.file(path, shown, in_package=True)
+
 
 def _submission(student: _Student, name: str) -> Submission:
     reading = _Reading()
@@ -241,6 +251,7 @@ def _submission(student: _Student, name: str) -> Submission:
             reading.file(path, _shown(path.name))
         if not student.files:
             reading.folder(student.origin)
+        reading.reconsider()
         if not reading.files:
             raise _RejectedError(_nothing_to_grade(reading.ignored))
     except _RejectedError as error:
@@ -290,7 +301,7 @@ def _why_no_folder(name: str, holds: set[str], depth: int) -> str:
     return _why_taken(name) if depth == 1 and "__init__.py" in holds else ""
 
 
-def _why_no_file(path: Path, in_package: bool) -> str:
+def _why_no_file(path: Path) -> str:
     """Why a file or an odd folder is not looked at; empty when it is to be read."""
     mode, name, suffix = path.lstat().st_mode, path.name, path.suffix.lower()
     if stat.S_ISLNK(mode):
@@ -311,7 +322,7 @@ def _why_no_file(path: Path, in_package: bool) -> str:
         return "an archive; only .py files are graded, so unpack it first"
     if suffix != ".py":
         return "only .py files are graded"
-    return "" if in_package else _why_taken(path.stem)
+    return ""
 
 
 def _why_taken(module: str) -> str:

@@ -38,7 +38,7 @@ VALUES: dict[str, wire.Value] = {
 CALL = wire.Call(0, (ARRAY, None), {"mask": Array("bool", (2,), b"\x00\x01")}, echo=True, seconds=1.5)
 REQUESTS: list[wire.Request] = [
     wire.Open("attention.py", "SelfAttention", definitions_only=False, seed=7, seconds=1.0),
-    wire.Build((24, 0.1), {"num_heads": 4}, seconds=1.0),
+    wire.Build(args=(24, 0.1), kwargs={"num_heads": 4}, dtype="float64", values={"w": ARRAY}, seconds=1.0),
     wire.Survey(0, seconds=1.0),
     wire.Load(0, {"query.weight": ARRAY}, seconds=1.0),
     wire.Switch(0, training=True, seconds=1.0),
@@ -293,7 +293,7 @@ def test_a_peer_that_drips_gains_no_time(pair):
     stop.set()
     thread.join()
 
-    assert 0.28 < elapsed < 0.6
+    assert 0.28 < elapsed < 0.9
 
 
 def test_a_peer_that_never_reads_hits_the_deadline_of_sending(pair):
@@ -303,7 +303,7 @@ def test_a_peer_that_never_reads_hits_the_deadline_of_sending(pair):
     with pytest.raises(DeadlinePassed):
         connection.send(large, sequence=1, deadline=started + 0.2)
 
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 0.9
 
 
 def test_a_silent_peer_hits_the_deadline(pair):

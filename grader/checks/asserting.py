@@ -10,23 +10,35 @@ from grader.attention import TOLERANCE, relative_error
 
 
 class Failed(AssertionError):
-    """The student's code answered, and the answer is wrong. The message is for the student: it holds no hidden input
-    and no expected value."""
+    """The student's code answered, and the answer is wrong.
+
+    Attributes:
+        finding: the id of the mistake, where the check itself has seen it.
+    """
+
+    def __init__(self, message: str, *, finding: str | None = None) -> None:
+        super().__init__(message)
+        self.finding = finding
 
 
 class Inconclusive(Exception):
     """Nothing can be said about this idea as long as something else is wrong."""
 
 
-def fail(message: str) -> NoReturn:
-    """End the check as failed, with a sentence for the student."""
-    raise Failed(message)
+def fail(message: str, *, finding: str | None = None) -> NoReturn:
+    """End the check as failed, with a sentence for the student: it holds no hidden input and no expected value.
+
+    Args:
+        message: what the student reads.
+        finding: the id of the mistake, if this failure can mean nothing else.
+    """
+    raise Failed(message, finding=finding)
 
 
-def require(condition: bool, message: str) -> None:
-    """Fail with this sentence unless the condition holds."""
+def require(condition: bool, message: str, *, finding: str | None = None) -> None:
+    """Fail with this sentence, as `fail` does, unless the condition holds."""
     if not condition:
-        raise Failed(message)
+        raise Failed(message, finding=finding)
 
 
 def inconclusive(message: str) -> NoReturn:

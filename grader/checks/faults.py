@@ -25,10 +25,11 @@ class Fault(Exception):
 
     outcome: Outcome
 
-    def __init__(self, message: str, *, where: Place | None = None) -> None:
+    def __init__(self, message: str, *, where: Place | None = None, finding: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
+        self.finding = finding
 
 
 class Raised(Fault):

@@ -7,7 +7,7 @@ so that no axis can stand in for another.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -17,8 +17,28 @@ from grader.attention.scale import name_scale
 from grader.checks.asserting import assert_same, fail, inconclusive, require
 from grader.checks.faults import Fault, Raised
 
+SCALES: Final = {
+    "1 (no scaling)": "scale-missing",
+    "1/sqrt(embed_dim)": "scale-embed-dim",
+    "1/d_k": "scale-d-not-sqrt",
+    "sqrt(d_k)": "scale-inverted",
+    "1/sqrt(seq_len)": "scale-wrong-size",
+    "1/sqrt(batch)": "scale-wrong-size",
+    "1/sqrt(num_heads)": "scale-wrong-size",
+}
+"""The findings behind the scales that have a name; any other constant is `scale-constant`."""
+
 Attention = Any
 Draw = Any
+
+
+def tokens_meet(attention: Attention, draw: Draw) -> None:
+    """Change one token, and outputs of others move."""
+    x = draw.tokens(2, 5, attention.embed_dim)
+    other = x.clone()
+    other[:, 2] = draw.tokens(2, 1, attention.embed_dim)[:, 0]
+    moved = (attention(other) - attention(x)).abs()[:, [0, 1, 3, 4]]
+    require(not bool(moved.max() < 1e-9), "Changing one token changes no other token's output: nothing is attended to.")
 
 
 def weights_sum_to_one(attention: Attention, draw: Draw) -> None:
@@ -36,7 +56,9 @@ def weights_sum_to_one(attention: Attention, draw: Draw) -> None:
 def large_scores_stay_finite(attention: Attention, draw: Draw) -> None:
     """exp() of a large score overflows unless the largest one is subtracted first."""
     output = attention(300.0 * draw.tokens(2, 5, attention.embed_dim))
-    require(bool(output.isfinite().all()), "Large inputs turn the output into NaN or infinity.")
+    require(
+        bool(output.isfinite().all()), "Large inputs turn the output into NaN or infinity.", finding="softmax-unstable"
+    )
 
 
 def matches_the_reference(attention: Attention, draw: Draw, *, batch: int, seq: int) -> None:
@@ -56,7 +78,8 @@ def scores_are_scaled(attention: Attention) -> None:
         found = name_scale(attention.scale, **sizes, tolerance=1e-4)
         fail(
             f"The scores are multiplied by {found}; they should be divided by the square root of {d_k}, the width of"
-            " one key."
+            " one key.",
+            finding=SCALES.get(found, "scale-constant"),
         )
 
 
@@ -87,10 +110,12 @@ def lengths_do_not_stick(attention: Attention, draw: Draw) -> None:
     assert_same(attention(x[:, :5]), first, "The same input gave another output after calls with other lengths.")
 
 
-def repeats_in_eval_mode(attention: Attention, draw: Draw) -> None:
-    """Nothing is random in eval mode."""
-    x = draw.tokens(2, 5, attention.embed_dim)
-    assert_same(attention(x), attention(x), "Two calls in eval mode gave different outputs.", tolerance=0.0)
+def repeats_in_eval_mode(without: Attention, with_dropout: Attention, draw: Draw) -> None:
+    """Nothing is random in eval mode, whether the module was built with dropout or not."""
+    x = draw.tokens(2, 5, without.embed_dim)
+    message = "Two calls in eval mode gave different outputs."
+    require(torch.equal(without(x), without(x)), message, finding="not-repeatable")
+    require(torch.equal(with_dropout(x), with_dropout(x)), message, finding="dropout-in-eval")
 
 
 def leaves_inputs_alone(attention: Attention, draw: Draw) -> None:
@@ -104,7 +129,8 @@ def leaves_inputs_alone(attention: Attention, draw: Draw) -> None:
                 raise
             return  # masks that are not accepted have a check of their own
         for before, after in zip(handed_in, afterwards, strict=True):
-            require(torch.equal(after, before), "A tensor that was handed in was changed in place.")
+            name = "inplace-on-input" if mask is None else "mask-mutated"
+            require(torch.equal(after, before), "A tensor that was handed in was changed in place.", finding=name)
 
 
 def padding_has_no_influence(attention: Attention, draw: Draw) -> None:
@@ -186,20 +212,31 @@ def masks_of_any_dtype(attention: Attention, draw: Draw) -> None:
     x, mask = draw.tokens(3, 5, attention.embed_dim), draw.mask(3, 5)
     visible = mask.double()
     outputs = [attention.with_raw_mask(x, form) for form in (mask, mask.long(), visible.to(attention.dtype))]
+    if not bool(outputs[0].isfinite().all()):
+        inconclusive("With a mask the output is not finite, whatever the mask's dtype.")
     for output in outputs[1:]:
         assert_same(output, outputs[0], "Masks of booleans and masks of zeros and ones give different outputs.")
 
 
 def has_an_output_projection(attention: Attention) -> None:
     """The concatenated heads are mixed by one more matrix."""
-    require(attention.weights.output is not None, "The heads are concatenated, but no output projection follows.")
+    unused = attention.binding.roles.unused if attention.binding else ()
+    require(
+        attention.weights.output is not None,
+        "The heads are concatenated, but no output projection follows.",
+        finding="output-projection-unused" if unused else "output-projection-missing",
+    )
 
 
 def parameters_are_registered(attention: Attention) -> None:
     """`parameters()` finds whatever is learned."""
     hidden = [leaf.path for leaf in attention.leaves if not leaf.registered]
     require(bool(attention.leaves), "The module has no parameters: there is nothing to learn.")
-    require(not hidden, f"parameters() does not find {' and '.join(hidden[:2])}, so training would never change it.")
+    require(
+        not hidden,
+        f"parameters() does not find {' and '.join(hidden[:2])}, so training would never change it.",
+        finding="parameters-unregistered",
+    )
 
 
 def gradients_reach_every_parameter(attention: Attention, draw: Draw) -> None:
@@ -222,7 +259,7 @@ def dropout_acts_on_the_attention_weights(attention: Attention, draw: Draw, *, r
     resting, scale = attention(x), attention.scale_for(x)
     attention.train()
     acting = attention(x).double()
-    require(not _same(acting, resting), "Dropout has no effect in train mode.")
+    require(not _same(acting, resting), "Dropout has no effect in train mode.", finding="dropout-never-on")
     kept = kept_weights(acting, x, attention.weights, scale=scale)
     explained = with_kept(kept, x, attention.weights, rate=rate, scale=scale)
     assert_same(
@@ -242,7 +279,8 @@ def precision_follows_the_input(attention: Attention, draw: Draw) -> None:
     for dtype in (torch.float32, torch.float64):
         attention.to(dtype)
         got = attention(x).dtype
-        require(got is dtype, f"For an input of {_name(dtype)} the output is {_name(got)}.")
+        message = f"For an input of {_name(dtype)} the output is {_name(got)}."
+        require(got is dtype, message, finding="hard-coded-dtype")
 
 
 def device_follows_the_input(attention: Attention) -> None:
@@ -251,7 +289,10 @@ def device_follows_the_input(attention: Attention) -> None:
         output = attention.on_device("meta", (2, 5, attention.embed_dim))
     except Raised as raised:
         if raised.is_about_devices:
-            fail("When the module and its input are moved to another device, some tensor stays behind on the CPU.")
+            fail(
+                "When the module and its input are moved to another device, some tensor stays behind on the CPU.",
+                finding="hard-coded-device",
+            )
         return  # code that looks at numbers cannot run without data; that says nothing about devices
     if isinstance(output, Tensor):
         require(output.device.type == "meta", "The output is on the CPU although the module and its input are not.")

@@ -31,6 +31,7 @@ class Binding:
 
     roles: Roles
     scale: float | None
+    candidates: tuple[Roles, ...]
 
 
 class Attention(Module):
@@ -61,30 +62,27 @@ class Attention(Module):
         """The constant its scores are multiplied by, or None when no constant explains its output."""
         return self.binding.scale if self.binding else None
 
-    def give_values_a_null_space(self, generator: torch.Generator) -> Tensor | None:
-        """Change the loaded value projections so that they do not see half of the directions of a token.
+    def give_all_values_one_direction(self, generator: torch.Generator) -> Tensor | None:
+        """Change the loaded value projections so that every feature of every value is the same number.
+
+        Then tokens that agree in one direction carry equal values, and splitting or merging heads the wrong way moves
+        nothing but equal numbers around.
 
         Returns:
-            an orthonormal basis of the unseen directions, `(embed // 2, embed)`, or None when it is not known which
-            parameters are the value projections.
+            the direction, `(embed,)` of length 1, or None when it is not known which parameters are the value
+            projections.
         """
         if self.binding is None:
             return None
-        noise = torch.randn(self.embed_dim, self.embed_dim // 2, dtype=torch.float64, generator=generator)
-        unseen: Tensor = torch.linalg.qr(noise).Q.T  # (embed // 2, embed)
-        value = self.weights.value  # (heads, d_v, embed)
-        blind = value - (value @ unseen.T) @ unseen
-        starts, total = {}, 0
-        for path, tensor in self._values.items():
-            starts[path], total = total, total + tensor.numel()
-        numbers = {p: torch.arange(v.numel()).double().view(v.shape) + starts[p] for p, v in self._values.items()}
-        places = self.binding.roles.weights(numbers).value.long()  # where each element of the value rows is kept
-        flat = torch.cat([tensor.flatten() for tensor in self._values.values()])
-        flat[places] = blind
-        sizes = [tensor.numel() for tensor in self._values.values()]
-        pieces = zip(self._values.items(), torch.split(flat, sizes), strict=True)
-        self.load({path: piece.view(tensor.shape) for (path, tensor), piece in pieces})
-        return unseen
+        direction = torch.randn(self.embed_dim, dtype=torch.float64, generator=generator)
+        direction /= direction.norm()
+        roles = self.binding.roles
+        flat = torch.cat([self._values[leaf.path].flatten() for leaf in roles.leaves])
+        flat[roles.value_places] = direction.expand(roles.value_places.shape)
+        flat[roles.value_bias_places] = 0.5
+        pieces = torch.split(flat, [leaf.size for leaf in roles.leaves])
+        self.load({leaf.path: piece.view(leaf.shape) for leaf, piece in zip(roles.leaves, pieces, strict=True)})
+        return direction
 
     def expected(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the reference makes of the same weights, with the module's own scale of the scores: a wrong scale is one
@@ -92,11 +90,13 @@ class Attention(Module):
         return self_attention(x.double(), self.weights, mask, scale=self.scale_for(x))
 
     def scale_for(self, x: Tensor) -> float | None:
-        """The scale it uses for this input, in eval mode: a wrong one may depend on the sizes."""
+        """The scale it uses for inputs of this shape, in eval mode: a wrong one may depend on the sizes."""
         right = float(self.weights.d_k**-0.5)
         if self.scale is None or abs(self.scale / right - 1) < TOLERANCE[torch.float32]:
             return right
-        refitted = fit_scale(self(x).double(), x.double(), self.weights, tolerance=TOLERANCE[self._manner.dtype])
+        batch, seq, embed = x.shape
+        probe = draw_tokens(batch, seq, embed, torch.Generator().manual_seed(9))  # x itself may saturate the softmax
+        refitted = fit_scale(self(probe).double(), probe, self.weights, tolerance=TOLERANCE[self._manner.dtype])
         return self.scale if refitted is None else refitted
 
     def _bind(self) -> Binding | None:
@@ -121,8 +121,8 @@ class Attention(Module):
         for roles in found:
             scale = fit_scale(output, x, roles.weights(values), tolerance=TOLERANCE[self._manner.dtype])
             if scale is not None:
-                return Binding(roles, scale)
-        return Binding(found[0], None)
+                return Binding(roles, scale, found)
+        return Binding(found[0], None, found)
 
     def _probe(self, x: Tensor, cotangents: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         output, gradients, _ = self.slopes(x, cotangents, forgiving=True)

@@ -1,12 +1,168 @@
-"""From the results of a submission to the mistakes that can be named."""
+"""From what went wrong to mistakes with a name.
+
+Three sources, in the order in which a student should read them: what an exception says (`EXCEPTIONS`), what a check saw
+directly, and what the output proves (`grader.attention.naming`). A name is claimed only for what was seen or proven.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+
+from grader.attention import TOLERANCE, Roles, draw_mask, draw_tokens
+from grader.attention.catalogue import CATALOGUE
+from grader.attention.naming import name_mistake
+from grader.checks.asserting import Failed
+from grader.checks.faults import Fault, Raised
+from grader.examiner.adapting import contract_names
+from grader.examiner.attention import Attention
 from grader.examiner.session import Session
-from grader.model import CheckResult, Finding
+from grader.examiner.student import Student
+from grader.model import Certainty, CheckResult, Finding, Outcome, Place
 from grader.orders import Course
 
+WELL_KNOWN: Final = frozenset({"math", "np", "numpy", "torch", "nn", "F", "einops", "random", "os", "plt"})
+"""Names that are nearly always an import."""
 
-def findings(course: Course, session: Session, results: tuple[CheckResult, ...]) -> tuple[Finding, ...]:
-    """The mistakes behind the results, as far as they are direct facts."""
-    return ()
+EXCEPTIONS: Final = (
+    (r"^SyntaxError|^IndentationError|^TabError", "syntax-error"),
+    (r"^NotImplementedError", "not-implemented"),
+    (r"before Module\.__init__\(\)|has no attribute '_modules'|has no attribute '_parameters'", "super-init-missing"),
+    (r"view size is not compatible", "view-noncontiguous"),
+    (r"got float|'float' object cannot be interpreted as an integer|must be tuple of ints", "float-head-dim"),
+    (r"^TypeError: sqrt\(\)", "sqrt-of-int"),
+    (r"Can't call numpy\(\)", "numpy-in-forward"),
+    (r"modified by an inplace operation.*Softmax", "inplace-after-softmax"),
+    (r"only supports boolean masks|with a bool tensor is not supported", "mask-dtype-rejected"),
+    (r"shapes? cannot be multiplied|size of tensor|Expected size|shape '.*' is invalid|must match", "shape-error"),
+)
+"""Fragments of exception texts that hold across torch versions, and what they mean. The first match counts."""
+
+MATRIX_SHAPES: Final = re.compile(r"\((\d+)x(\d+) and (\d+)x(\d+)\)")
+
+
+class Notebook:
+    """Notes down mistakes that show themselves while checks run, each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Finding] = {}
+
+    def note(self, error: BaseException, config: dict[str, float]) -> None:
+        """Note what this exception, which ended a check, says about the mistake behind it."""
+        id_ = None
+        if isinstance(error, Raised):
+            id_ = exception_id(error, config)
+        elif isinstance(error, Fault | Failed):
+            id_ = error.finding
+        if id_ is not None:
+            where = error.where if isinstance(error, Fault) else None
+            self.add(finding(id_, Certainty.OBSERVED, where=where))
+
+    def add(self, found: Finding) -> None:
+        """Keep a finding unless there is one of its id."""
+        self._found.setdefault(found.id, found)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """All of them, in the order they were noted."""
+        return tuple(self._found.values())
+
+
+def finding(
+    id_: str, certainty: Certainty, *, where: Place | None = None, evidence: dict[str, float | int | str] | None = None
+) -> Finding:
+    """A finding with the words of the catalogue."""
+    entry = CATALOGUE[id_]
+    return Finding(
+        id=id_,
+        certainty=certainty,
+        title=entry.title,
+        explanation=entry.explanation,
+        where=where,
+        evidence=evidence or {},
+    )
+
+
+def exception_id(raised: Raised, config: dict[str, float]) -> str | None:
+    """The finding an exception stands for, if it is one that can be told from its text and the student's line."""
+    text = f"{raised.type}: {raised.text}"
+    if raised.type == "NameError":
+        name = re.search(r"name '(\w+)'", raised.text)
+        return "import-missing" if name and name[1] in WELL_KNOWN else "name-undefined"
+    found = next((id_ for pattern, id_ in EXCEPTIONS if re.search(pattern, text)), None)
+    if found != "shape-error":
+        return found
+    source = raised.where.source if raised.where else ""
+    if re.search(r"\.(T|t\(\))(?!\w)", source):
+        return "transpose-T-on-3d"
+    sizes = MATRIX_SHAPES.search(text)
+    return _layer_mismatch(*(int(size) for size in sizes.groups()), config=config) if sizes else "shape-error"
+
+
+def _layer_mismatch(_rows: int, fed: int, takes: int, gives: int, *, config: dict[str, float]) -> str:
+    """What it means that a layer that takes so many features, and gives so many, was fed so many others."""
+    embed, heads = int(config.get("embed_dim", 0)), int(config.get("num_heads", 1))
+    head = embed // heads
+    known = {
+        (heads * embed, embed, embed): "heads-full-width",
+        (embed, head, head): "head-linear-fed-full-width",
+        (embed, head, embed): "output-projection-wrong-size",
+        (head, embed, embed): "full-linear-fed-head",
+    }
+    return known.get((fed, takes, gives), "shape-error") if heads > 1 else "shape-error"
+
+
+def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) -> Iterator[Finding]:
+    """The mistakes that the output proves, when checks that compare numbers have failed."""
+    lost = {result.check.partition("::")[2] for result in results if result.outcome is Outcome.FAILED}
+    without_mask = "test_matches_the_reference" in lost
+    with_mask = not without_mask and any("mask" in name for name in lost)
+    if not (without_mask or with_mask):
+        return
+    config = {"embed_dim": 24.0, "num_heads": 4.0}
+    wanted = contract_names(course.contract.construct)
+    chosen = {name: int(value) for name, value in config.items() if name in wanted}
+    generator = torch.Generator().manual_seed(7)
+    try:
+        session.begin_check()
+        attention = Student(session, course.contract, generator)(**chosen)
+        named = _name(attention, generator, masked=with_mask)
+    except Fault:
+        return
+    if named is not None:
+        id_, error = named
+        for each in id_.split(" + "):
+            yield finding(each, Certainty.PROVEN, evidence={"relative error": error})
+
+
+def _name(attention: Attention, generator: torch.Generator, *, masked: bool) -> tuple[str, float] | None:
+    """The one mistake whose output this module's is.
+
+    Without a mask, some mistakes are the same function with the roles of query and key exchanged; under a mask that is
+    not symmetric they differ. When it does not decide either, nothing is claimed.
+    """
+    named = _names(attention, generator, masked=masked)
+    if len({name for name, _, _ in named}) > 1:
+        under_mask = {name for name, _, _ in _names(attention, generator, masked=True)}
+        named = [each for each in named if each[0] in under_mask]
+    names = {name for name, _, _ in named}
+    return (named[0][0], named[0][1]) if len(names) == 1 else None
+
+
+def _names(attention: Attention, generator: torch.Generator, *, masked: bool) -> list[tuple[str, float, Roles]]:
+    """For each way to assign the roles, the mistake that two outputs of different sizes prove."""
+    if attention.binding is None:
+        return []
+    inputs = [draw_tokens(batch, seq, attention.embed_dim, generator) for batch, seq in ((3, 5), (2, 7))]
+    masks = [draw_mask(len(x), x.shape[1], generator) if masked else None for x in inputs]
+    outputs = [attention(x, mask).double() for x, mask in zip(inputs, masks, strict=True)]
+    tolerance, scale = TOLERANCE[attention.dtype], attention.binding.scale
+    found = []
+    for roles in attention.binding.candidates:
+        weights = roles.weights(attention.values)
+        named = name_mistake(outputs, inputs, weights, masks, tolerance=tolerance, scale=scale)
+        if named is not None:
+            found.append((*named, roles))
+    return found

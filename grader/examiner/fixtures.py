@@ -60,13 +60,14 @@ class Draw:
             `(batch, seq, embed)`.
         """
         same = self.tokens(batch, 1, attention.embed_dim).expand(batch, seq, -1).clone()
-        unseen = attention.give_values_a_null_space(self.generator)
-        if unseen is None:
+        direction = attention.give_all_values_one_direction(self.generator)
+        if direction is None:
             return same
-        x = same + 1.5 * torch.randn(batch, seq, len(unseen), dtype=torch.float64, generator=self.generator) @ unseen
+        noise = self.tokens(batch, seq, attention.embed_dim)
+        x = same + noise - (noise @ direction)[..., None] * direction
         alone = [attention(x[:, i : i + 1]).double() for i in range(seq)]
-        blind = all(relative_error(other, alone[0]) <= TOLERANCE[attention.dtype] for other in alone[1:])
-        return x if blind else same
+        equal = all(relative_error(other, alone[0]) <= TOLERANCE[attention.dtype] for other in alone[1:])
+        return x if equal else same
 
     def mask(self, batch: int, seq: int) -> Tensor:
         """Random visibility, another one for each sample: `(batch, seq, seq)`, bool; every token sees itself."""

@@ -25,7 +25,7 @@ from _pytest.runner import runtestprotocol
 
 from grader import wire
 from grader.errors import GraderError
-from grader.examiner.explaining import findings
+from grader.examiner.explaining import Notebook, prove
 from grader.examiner.fixtures import Fixtures, Sitting
 from grader.examiner.reference import InProcess
 from grader.examiner.reporting import blocked, result_of, worst
@@ -68,6 +68,7 @@ class Examiner(Fixtures):
         self._server = server
         self._items: dict[tuple[str, str], list[pytest.Item]] = {}
         self._error: BaseException | None = None
+        self.notebook = Notebook()
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the mark known."""
@@ -136,13 +137,20 @@ class Examiner(Fixtures):
             self._error = None
             started = time.perf_counter()
             runtestprotocol(item, log=False, nextitem=None)
-            error, self._error = self._error, None
+            error = self._take_error()
+            if error is not None:
+                self.notebook.note(error, self.sitting.session.memory.get("config", {}))
             results.append(result_of(spec, error, time.perf_counter() - started))
         return worst(results)
+
+    def _take_error(self) -> BaseException | None:
+        error, self._error = self._error, None
+        return error
 
     def _examine(self, payload: bytes, descriptors: list[int]) -> None:
         """A child's whole life: one submission, every check, then the summary."""
         gc.disable()
+        self.notebook = Notebook()
         order = msgspec.json.decode(payload, type=Order)
         course = self._courses[order.assignment]
         post = Post(socket.socket(fileno=descriptors[0]), FromHost)
@@ -155,13 +163,15 @@ class Examiner(Fixtures):
             post.send(Reported(result=result))
 
         self._run_checks(course, report)
+        for proven in prove(course, session, tuple(results)):
+            self.notebook.add(proven)
         post.send(
             Finished(
                 loading=session.loading,
                 loading_note=session.loading_note,
                 loading_where=session.loading_where,
                 output=session.output,
-                findings=findings(course, session, tuple(results)),
+                findings=self.notebook.findings(),
                 warnings=order.match.warnings,
             )
         )

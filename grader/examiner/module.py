@@ -63,7 +63,7 @@ class Module:
         answer = self.answer(x, mask)
         if isinstance(answer, Tensor):
             return answer
-        raise WrongResult(describe_answer(answer, tuple(x.shape)))
+        raise WrongResult(describe_answer(answer, tuple(x.shape)), finding="returns-none" if answer is None else None)
 
     def with_raw_mask(self, x: Tensor, mask: Tensor) -> Tensor:
         """The output under a mask that is handed over in its own dtype, whatever dtype suits the class."""
@@ -135,7 +135,9 @@ class Module:
         values: dict[str, wire.Value] = {"x": tensors.encode_tensor(x.to(self._manner.dtype))}
         if mask is not None:
             if not self.takes_mask:
-                raise WrongResult("forward takes no mask argument, so nothing can be masked.")
+                raise WrongResult(
+                    "forward takes no mask argument, so nothing can be masked.", finding="mask-not-accepted"
+                )
             values["mask"] = tensors.encode_tensor(mask.to(self._mask_dtype()))
         return values
 

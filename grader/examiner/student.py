@@ -57,6 +57,7 @@ class Student:
         for name in plan.missing:
             if name in config:
                 raise WrongResult(f"The constructor takes no argument for {name!r}.")
+        self._session.memory["config"] = dict(config)
         args, kwargs = plan.arguments(dict(config))
         dtype = None if values is None else tensors.NAMES[manner.dtype]
         arrays = encode_values(values or {}, manner.dtype)

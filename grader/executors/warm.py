@@ -72,7 +72,7 @@ class WarmProcess:
         self.facts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._log = tempfile.TemporaryFile()  # lives as long as the process
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         command = [sys.executable, "-I", "-B", "-m", f"grader.{room}", str(theirs.fileno()), *arguments]
         with theirs:
             self._process = subprocess.Popen(

@@ -43,6 +43,10 @@ class Bundle:
         """Each file's lines, for showing the one an exception came from."""
         return {path: text.splitlines() for path, text in self.sources.items()}
 
+    def modules(self) -> frozenset[str]:
+        """Every name by which a file of the submission might import another."""
+        return frozenset(part for path in self._files for part in PurePosixPath(path).with_suffix("").parts)
+
     def source(self, path: str) -> str:
         """The text of one file. Raises `SyntaxError` or `UnicodeDecodeError` when it is not Python text."""
         known = self.sources.get(path)
@@ -74,7 +78,7 @@ class Submission:
         module = ModuleType(path.stem)
         module.__file__ = request.file
         sys.modules.setdefault(path.stem, module)
-        problems = _run(module, self._bundle.source(request.file), request.file, request.definitions_only)
+        problems = _run(module, self._bundle, request.file, request.definitions_only)
         return _find(module, request.target, problems)
 
 
@@ -96,15 +100,16 @@ class _Finder(MetaPathFinder, Loader):
         origin = module.__spec__.origin if module.__spec__ else None
         assert origin is not None
         module.__file__ = origin
-        _run(module, self._bundle.source(origin), origin, self._definitions_only)
+        _run(module, self._bundle, origin, self._definitions_only)
 
 
-def _run(module: ModuleType, source: str, path: str, definitions_only: bool) -> tuple[str, ...]:
+def _run(module: ModuleType, bundle: Bundle, path: str, definitions_only: bool) -> tuple[str, ...]:
     """Execute a file in a module's namespace; returns what could not be executed of its definitions."""
+    source = bundle.source(path)
     if not definitions_only:
         exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
         return ()
-    problems = execute(definitions(source, path), module.__dict__)
+    problems = execute(definitions(source, path, own_modules=bundle.modules()), module.__dict__)
     return tuple(f"line {problem.line}: {problem.type}: {problem.text}" for problem in problems)
 
 

@@ -19,11 +19,13 @@ def test_rejects_indivisible_sizes(student, embed_dim, num_heads):
         student.as_built(embed_dim=embed_dim, num_heads=num_heads)
     except Raised:
         return
-    fail(f"A module with embed_dim={embed_dim} and num_heads={num_heads} was built; it should raise an exception.")
+    message = f"A module with embed_dim={embed_dim} and num_heads={num_heads} was built; it should raise an exception."
+    fail(message, finding="indivisible-heads-accepted")
 
 
 @check(points=0.25, concept="construction", after="test_builds")
 def test_asks_for_nothing_else(student):
     """The constructor needs no arguments beyond those of the contract."""
     extra = student.extra_arguments
-    require(not extra, f"The constructor demands {' and '.join(extra)}, which the contract does not give.")
+    message = f"The constructor demands {' and '.join(extra)}, which the contract does not give."
+    require(not extra, message, finding="extra-required-argument")

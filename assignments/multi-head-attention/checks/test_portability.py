@@ -21,4 +21,5 @@ def test_device_follows_the_input(student):
 def test_attention_is_written_out(policy_hits):
     """The attention is written out, not taken ready-made from the library."""
     for hit in policy_hits:
-        fail(f"Line {hit.where.line} of {hit.where.file} uses {hit.name}, which this assignment asks you to write.")
+        message = f"Line {hit.where.line} of {hit.where.file} uses {hit.name}, which this assignment asks you to write."
+        fail(message, finding="forbidden-api")

@@ -13,4 +13,5 @@ def test_builds(student):
 def test_asks_for_nothing_else(student):
     """The constructor needs no arguments beyond those of the contract."""
     extra = student.extra_arguments
-    require(not extra, f"The constructor demands {' and '.join(extra)}, which the contract does not give.")
+    message = f"The constructor demands {' and '.join(extra)}, which the contract does not give."
+    require(not extra, message, finding="extra-required-argument")

@@ -5,7 +5,7 @@ from grader.checks import check, properties
 EMBED = 24
 
 
-@check(points=0.5, concept="masking", after="test_output_shape")
+@check(points=0.5, concept="masking", after="test_tokens_meet")
 def test_accepts_a_mask(student, draw):
     """forward takes a mask of shape (batch, seq, seq) and still returns the input's shape."""
     student(embed_dim=EMBED)(draw.tokens(3, 5, EMBED), draw.causal_mask(3, 5))

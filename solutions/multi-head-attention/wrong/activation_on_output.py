@@ -1,5 +1,6 @@
 """The result passes through a ReLU."""
 # finding: activation-on-output
+# fails: test_matches_the_reference
 
 import math
 

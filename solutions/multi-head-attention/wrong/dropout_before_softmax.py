@@ -1,5 +1,6 @@
 """Dropout acts on the scores, before the softmax."""
 # finding: dropout-before-softmax
+# fails: test_dropout_acts_on_the_attention_weights
 
 import math
 

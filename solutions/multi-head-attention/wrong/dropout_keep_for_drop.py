@@ -1,5 +1,6 @@
 """The probability to keep is passed where the probability to drop belongs."""
 # finding: dropout-keep-for-drop
+# fails: test_dropout_acts_on_the_attention_weights
 
 import math
 

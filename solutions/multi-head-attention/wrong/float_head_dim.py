@@ -1,5 +1,6 @@
 """head_dim is computed with / and is a float."""
 # finding: float-head-dim
+# fails: test_output_shape
 
 import math
 

@@ -1,5 +1,6 @@
 """The attention is left to scaled_dot_product_attention."""
 # finding: forbidden-api
+# fails: test_attention_is_written_out
 
 from torch import nn
 

@@ -1,5 +1,6 @@
 """The layers of a head expect embed_dim features and are fed a slice of head_dim."""
 # finding: full-linear-fed-head
+# fails: test_output_shape
 
 import math
 

@@ -1,5 +1,6 @@
 """The weights are detached, so queries and keys never learn."""
 # finding: gradients-detached
+# fails: test_gradients_reach_every_parameter
 
 import math
 

@@ -1,5 +1,6 @@
 """The result is written into a tensor that is always float32."""
 # finding: hard-coded-dtype
+# fails: test_precision_follows_the_input
 
 import math
 

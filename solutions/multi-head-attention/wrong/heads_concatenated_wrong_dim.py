@@ -1,5 +1,6 @@
 """The heads are concatenated along the sequence."""
 # finding: heads-concatenated-wrong-dim
+# fails: test_takes_a_batch
 
 import math
 

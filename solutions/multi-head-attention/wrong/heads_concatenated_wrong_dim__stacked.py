@@ -1,5 +1,6 @@
 """The heads are stacked on an axis of their own."""
 # finding: heads-concatenated-wrong-dim
+# fails: test_output_shape
 
 import math
 

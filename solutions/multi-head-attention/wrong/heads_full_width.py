@@ -1,5 +1,6 @@
 """Every head projects to embed_dim, so the concatenation is num_heads times too wide."""
 # finding: heads-full-width
+# fails: test_output_shape
 
 import math
 

@@ -1,5 +1,6 @@
 """Multiplying a list repeats one and the same head."""
 # finding: heads-list-multiplied
+# fails: test_matches_the_reference, test_parameter_count
 
 import math
 

@@ -1,5 +1,6 @@
 """The input is divided into heads first, and every head uses the same small projections."""
 # finding: heads-share-weights
+# fails: test_matches_the_reference, test_parameter_count
 
 import math
 

@@ -1,5 +1,6 @@
 """A view alone divides the heads, so each head mixes positions with features."""
 # finding: heads-view-no-transpose
+# fails: test_matches_the_reference, test_order_does_not_matter, test_padding_has_no_influence, test_future_has_no_influence
 
 import math
 

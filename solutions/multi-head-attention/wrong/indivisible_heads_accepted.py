@@ -1,5 +1,6 @@
 """embed_dim need not be divisible by num_heads: no complaint when the module is built."""
 # finding: indivisible-heads-accepted
+# fails: test_rejects_indivisible_sizes
 
 import math
 

@@ -1,5 +1,6 @@
 """The keys are made by the query projection."""
 # finding: key-uses-query
+# fails: test_matches_the_reference, test_gradients_reach_every_parameter
 
 import math
 

@@ -1,5 +1,6 @@
 """The loop overwrites x, so every head after the first is fed the result of the one before."""
 # finding: loop-overwrites-input
+# fails: test_output_shape
 
 import math
 

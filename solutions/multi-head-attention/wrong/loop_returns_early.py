@@ -1,5 +1,6 @@
 """The return stands inside the loop, so only the first head counts."""
 # finding: loop-returns-early
+# fails: test_matches_the_reference, test_parameter_count, test_gradients_reach_every_parameter
 
 import math
 

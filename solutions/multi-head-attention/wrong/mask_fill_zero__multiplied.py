@@ -1,5 +1,6 @@
 """The scores are multiplied by the mask, so a forbidden score becomes zero."""
 # finding: mask-fill-zero
+# fails: test_padding_has_no_influence, test_future_has_no_influence, test_causal_mask_matches_the_reference, test_padding_mask_matches_the_reference, test_each_sample_has_its_own_mask, test_masks_broadcast
 
 import math
 

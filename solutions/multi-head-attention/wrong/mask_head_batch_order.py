@@ -1,5 +1,6 @@
 """The masks are repeated in another order than heads and batch are folded, so sequences get each other's masks."""
 # finding: mask-head-batch-order
+# fails: test_padding_has_no_influence, test_padding_mask_matches_the_reference, test_each_sample_has_its_own_mask, test_masks_broadcast
 
 import math
 

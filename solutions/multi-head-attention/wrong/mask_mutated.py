@@ -1,5 +1,6 @@
 """The caller's mask is inverted in place, so the next call sees the opposite."""
 # finding: mask-mutated
+# fails: test_inputs_are_left_alone
 
 import math
 

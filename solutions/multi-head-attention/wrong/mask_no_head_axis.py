@@ -1,5 +1,6 @@
 """The mask gets no axis for the heads, so its batch axis meets the heads."""
 # finding: mask-no-head-axis
+# fails: test_accepts_a_mask
 
 import math
 

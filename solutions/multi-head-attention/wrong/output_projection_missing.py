@@ -1,5 +1,6 @@
 """There is no output projection."""
 # finding: output-projection-missing
+# fails: test_output_projection, test_parameter_count
 
 import math
 

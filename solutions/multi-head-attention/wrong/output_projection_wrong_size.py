@@ -1,5 +1,6 @@
 """The output projection expects one head, not the concatenation of all."""
 # finding: output-projection-wrong-size
+# fails: test_output_shape
 
 import math
 

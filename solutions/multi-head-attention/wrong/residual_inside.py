@@ -1,5 +1,6 @@
 """The input is added to the result."""
 # finding: residual-inside
+# fails: test_matches_the_reference
 
 import math
 

@@ -1,5 +1,6 @@
 """The scores are divided by a constant that has nothing to do with d_k."""
 # finding: scale-constant
+# fails: test_scores_are_scaled
 
 import math
 

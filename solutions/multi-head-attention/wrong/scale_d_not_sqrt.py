@@ -1,5 +1,6 @@
 """The scores are divided by d_k instead of its square root."""
 # finding: scale-d-not-sqrt
+# fails: test_scores_are_scaled
 
 import math
 

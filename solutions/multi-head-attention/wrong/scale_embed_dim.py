@@ -1,5 +1,6 @@
 """The scores are scaled by embed_dim, but a head works with head_dim features."""
 # finding: scale-embed-dim
+# fails: test_scores_are_scaled
 
 import math
 

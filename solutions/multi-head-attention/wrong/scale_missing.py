@@ -1,5 +1,6 @@
 """The scores are not scaled."""
 # finding: scale-missing
+# fails: test_scores_are_scaled
 
 import math
 

@@ -1,5 +1,6 @@
 """The scores are divided by the square root of the number of heads."""
 # finding: scale-wrong-size
+# fails: test_scores_are_scaled
 
 import math
 

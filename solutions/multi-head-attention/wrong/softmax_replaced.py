@@ -1,5 +1,6 @@
 """A sigmoid stands where the softmax should be."""
 # finding: softmax-replaced
+# fails: test_weights_sum_to_one, test_matches_the_reference
 
 import math
 

@@ -1,5 +1,6 @@
 """k.T turns round all four axes, batch and heads included."""
 # finding: transpose-T-on-3d
+# fails: test_output_shape
 
 import math
 

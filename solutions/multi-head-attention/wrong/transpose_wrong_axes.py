@@ -1,5 +1,6 @@
 """The keys are transposed over heads and sequence."""
 # finding: transpose-wrong-axes
+# fails: test_output_shape
 
 import math
 

@@ -1,5 +1,6 @@
 """The input itself serves as the values; the value projection is never used."""
 # finding: value-not-projected
+# fails: test_matches_the_reference, test_gradients_reach_every_parameter
 
 import math
 

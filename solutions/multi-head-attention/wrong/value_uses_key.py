@@ -1,5 +1,6 @@
 """The values are made by the key projection."""
 # finding: value-uses-key
+# fails: test_matches_the_reference, test_gradients_reach_every_parameter
 
 import math
 

@@ -1,5 +1,6 @@
 """The functional dropout is not told the mode and stays on in evaluation."""
 # finding: dropout-in-eval
+# fails: test_repeatable_in_eval_mode
 
 import math
 

@@ -1,5 +1,6 @@
 """Dropout acts on the values instead of the weights."""
 # finding: dropout-on-wrong-place
+# fails: test_dropout_acts_on_the_attention_weights
 
 import math
 

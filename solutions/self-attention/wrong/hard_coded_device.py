@@ -1,5 +1,6 @@
 """The mask bias is made on the CPU, wherever the input is."""
 # finding: hard-coded-device
+# fails: test_device_follows_the_input
 
 import math
 

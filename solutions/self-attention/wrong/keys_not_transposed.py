@@ -1,5 +1,6 @@
 """The keys are not transposed."""
 # finding: keys-not-transposed
+# fails: test_output_shape
 
 import math
 

@@ -1,5 +1,6 @@
 """The mask of the first sequence is used for the whole batch."""
 # finding: mask-first-sample-only
+# fails: test_padding_mask_matches_the_reference, test_each_sample_has_its_own_mask, test_masks_broadcast
 
 import math
 

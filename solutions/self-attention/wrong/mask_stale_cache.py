@@ -1,5 +1,6 @@
 """The first mask ever seen is kept and used for every later call."""
 # finding: mask-stale-cache
+# fails: test_accepts_a_mask
 
 import math
 

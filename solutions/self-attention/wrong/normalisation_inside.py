@@ -1,5 +1,6 @@
 """The input passes through a layer norm first."""
 # finding: normalisation-inside
+# fails: test_matches_the_reference
 
 import math
 

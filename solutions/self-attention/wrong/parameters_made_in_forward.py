@@ -1,5 +1,6 @@
 """The projections are made anew in every call."""
 # finding: parameters-made-in-forward
+# fails: test_weights_sum_to_one, test_matches_the_reference, test_samples_do_not_mix, test_order_does_not_matter, test_parameters_are_registered, test_gradients_reach_every_parameter, test_padding_has_no_influence, test_future_has_no_influence, test_masks_of_any_dtype, test_other_lengths_after_a_first_call, test_repeatable_in_eval_mode
 
 import math
 

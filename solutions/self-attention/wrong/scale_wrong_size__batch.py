@@ -1,5 +1,6 @@
 """The scores are divided by the square root of the batch size."""
 # finding: scale-wrong-size
+# fails: test_scores_are_scaled, test_samples_do_not_mix
 
 import math
 

@@ -1,5 +1,6 @@
 """The softmax normalises over the batch."""
 # finding: softmax-dim-batch
+# fails: test_weights_sum_to_one, test_matches_the_reference, test_samples_do_not_mix, test_padding_has_no_influence, test_future_has_no_influence
 
 import math
 

@@ -1,5 +1,6 @@
 """A colon is missing after the signature of forward."""
 # finding: syntax-error
+# fails: test_builds
 
 import math
 

@@ -1,5 +1,6 @@
 """k.T turns round all three axes, the batch included."""
 # finding: transpose-T-on-3d
+# fails: test_output_shape
 
 import math
 

@@ -1,5 +1,6 @@
 """The keys are transposed over batch and sequence."""
 # finding: transpose-wrong-axes
+# fails: test_takes_a_batch
 
 import math
 

@@ -1,5 +1,6 @@
 """Written for one sequence of shape (seq, embed) without a batch axis."""
 # finding: unbatched-only
+# fails: test_takes_a_batch
 
 import math
 
