@@ -34,9 +34,9 @@ Draw = Any
 
 def tokens_meet(attention: Attention, draw: Draw) -> None:
     """Change one token, and outputs of others move."""
-    x = draw.tokens(2, 5, attention.embed_dim)
+    x = 0.1 * draw.tokens(2, 5, attention.embed_dim)  # small scores: every token gets some attention
     other = x.clone()
-    other[:, 2] = draw.tokens(2, 1, attention.embed_dim)[:, 0]
+    other[:, 2] = 0.1 * draw.tokens(2, 1, attention.embed_dim)[:, 0]
     moved = (attention(other) - attention(x)).abs()[:, [0, 1, 3, 4]]
     require(not bool(moved.max() < 1e-9), "Changing one token changes no other token's output: nothing is attended to.")
 
@@ -254,7 +254,7 @@ def dropout_acts_on_the_attention_weights(attention: Attention, draw: Draw, *, r
     """In train mode the output is what removing some attention weights and scaling up the others gives."""
     if attention.scale is None:
         inconclusive("The attention weights could not be read off the output.")
-    x = 0.3 * draw.tokens(16, 5, attention.embed_dim)  # small scores: no attention weight is too small to be seen
+    x = 0.1 * draw.tokens(16, 5, attention.embed_dim)  # small scores: no attention weight is too small to be seen
     attention.eval()
     resting, scale = attention(x), attention.scale_for(x)
     attention.train()

@@ -1,6 +1,6 @@
 """The pages of a run: `index.html` for the instructor, `<assignment>/<student>.html` for each student.
 
-Every page stands alone: its style is inside, it loads nothing, it runs nothing, and its content security policy says so.
+Every page stands alone: its style is inside, it loads nothing, it runs nothing, and its security policy says so.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from grader.reports.wording import what_went_wrong
 
 INDEX = "index.html"
 BUDGET = 200_000
-"""Bytes of a student's page. The class page has one bounded row per student and keeps to it while the class is small."""
+"""Bytes of a student's page. The class page keeps to it too, until its rows, each of them bounded, are too many."""
 
 
-class Cell(Entity):
+class Cell(Entity, frozen=True, kw_only=True):
     """One student's result on one assignment, for the class page: with everything, hidden checks too."""
 
     grade: Grade
@@ -33,7 +33,7 @@ class Cell(Entity):
         return self.grade.status in {Status.NEEDS_ATTENTION, Status.REJECTED}
 
 
-class PassRate(Entity):
+class PassRate(Entity, frozen=True, kw_only=True):
     """How a class did on one check, of all submissions that were checked."""
 
     spec: CheckSpec

@@ -19,7 +19,7 @@ from grader.model import Entity
 from grader.reports import wording
 
 
-class Caps(Entity):
+class Caps(Entity, frozen=True, kw_only=True):
     """How much of each text a page shows: characters, and entries of a list."""
 
     message: int = 2_000

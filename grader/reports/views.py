@@ -27,7 +27,7 @@ from grader.model import (
 from grader.reports.wording import OUTCOME_SENTENCES, what_went_wrong
 
 
-class CheckView(Entity):
+class CheckView(Entity, frozen=True, kw_only=True):
     """One check as its student sees it. `waiting_for` is the title of the check that must be put right first."""
 
     title: str
@@ -41,14 +41,14 @@ class CheckView(Entity):
     waiting_for: str
 
 
-class ConceptView(Entity):
+class ConceptView(Entity, frozen=True, kw_only=True):
     """The checks about one idea, in the assignment's order."""
 
     concept: str
     checks: tuple[CheckView, ...]
 
 
-class StudentView(Entity):
+class StudentView(Entity, frozen=True, kw_only=True):
     """One grade as its student sees it.
 
     Attributes:
@@ -124,7 +124,10 @@ def student_view(grade: Grade, assignment: Assignment | None) -> StudentView:
 
 
 def _without_secrets(grade: Grade, feedback: HiddenFeedback) -> Grade:
-    """The grade without what its student may not read. Findings belong to no check: any hidden failure withholds them."""
+    """The grade without what its student may not read.
+
+    Findings belong to no check, so any hidden failure withholds them all.
+    """
     checks = tuple(_told(check, feedback) for check in grade.checks)
     attempt = grade.attempt
     hidden_failure = any(check.spec.hidden and check.result.outcome is not Outcome.PASSED for check in checks)

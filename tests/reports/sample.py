@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from grader.model import (
     Assignment,
     Attempt,
@@ -130,6 +132,7 @@ def grade(student: str, *checks: CheckGrade, status: Status = Status.GRADED, **a
             assignment="self-attention",
             results=tuple(check.result for check in all_checks),
             seconds=0.21,
+            isolation=IsolationLevel.CONFINED,
             **attempt,  # type: ignore[arg-type]
         ),
         files=("attention.ipynb",),
@@ -144,7 +147,7 @@ def absent(student: str, status: Status, reason: str, assignment_id: str = "self
 
 def ada() -> Grade:
     """Named and proven mistakes, one cause and its echoes, a hidden check among them."""
-    shape, softmax, scale, padding, causal = SPECS
+    _, _, scale, padding, causal = SPECS
     wrong = grade(
         "ada",
         other(
@@ -176,13 +179,11 @@ def ada() -> Grade:
         warnings=("Two classes could be meant; SelfAttention in attention.ipynb was graded.",),
         output="epoch 1\tloss 0.5\nepoch 2\tloss 0.4\n",
     )
-    return msgspec_replace(wrong, ignored=(IgnoredFile(path="data/weights.pt", reason="not Python or a notebook"),))
+    return changed(wrong, ignored=(IgnoredFile(path="data/weights.pt", reason="not Python or a notebook"),))
 
 
-def msgspec_replace(value: Grade, **changes: object) -> Grade:
+def changed(value: Grade, **changes: object) -> Grade:
     """The grade with some fields changed."""
-    import msgspec
-
     return msgspec.structs.replace(value, **changes)
 
 
@@ -213,15 +214,15 @@ def hostile(name: str) -> Grade:
         loading_note=f"line 48 raised NameError: {name}",
         loading_where=where,
     )
-    return msgspec_replace(made, files=(name,), ignored=(IgnoredFile(path=name, reason="not a notebook"),))
+    return changed(made, files=(name,), ignored=(IgnoredFile(path=name, reason="not a notebook"),))
 
 
 def ordinary_grades() -> tuple[Grade, ...]:
     """One grade for each outcome, status and way of loading."""
-    shape, softmax, scale, padding, causal = SPECS
+    shape, softmax, _, padding, causal = SPECS
     return (
         ada(),
-        msgspec_replace(grade("alan"), reused=True),
+        changed(grade("alan"), reused=True),
         absent("barbara", Status.MISSING, "No file defines SelfAttention."),
         absent("claude", Status.REJECTED, "The archive holds a path outside itself: ../../etc/passwd"),
         grade(

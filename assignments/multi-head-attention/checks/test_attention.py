@@ -5,7 +5,7 @@ from grader.checks import check, properties, require
 EMBED, HEADS = 24, 4
 
 
-@check(points=0.5, concept="attention", after="test_output_shape")
+@check(points=0.5, concept="attention", after="test_output_is_finite")
 def test_tokens_meet(student, draw):
     """A token's output depends on the other tokens of its sequence."""
     properties.tokens_meet(student(embed_dim=EMBED, num_heads=HEADS), draw)

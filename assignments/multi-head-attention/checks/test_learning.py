@@ -23,7 +23,7 @@ def test_parameter_count(student):
     )
 
 
-@check(points=1, concept="gradients", hidden=True, after="test_output_shape")
+@check(points=1, concept="gradients", hidden=True, after="test_output_is_finite")
 def test_gradients_reach_every_parameter(student, draw):
     """Training can change every parameter: each one receives a gradient."""
     properties.gradients_reach_every_parameter(student(embed_dim=EMBED, num_heads=HEADS), draw)

@@ -28,13 +28,13 @@ def test_output_is_finite(student, draw):
     require(bool(output.isfinite().all()), "The output contains NaN or infinite numbers.")
 
 
-@check(points=0.25, concept="output", hidden=True, after="test_output_shape")
+@check(points=0.25, concept="output", hidden=True, after="test_output_is_finite")
 def test_other_lengths_after_a_first_call(student, draw):
     """One module serves sequences of different lengths, one after the other."""
     properties.lengths_do_not_stick(student(embed_dim=EMBED, num_heads=HEADS), draw)
 
 
-@check(points=0.5, concept="repeatability", hidden=True, after="test_output_shape")
+@check(points=0.5, concept="repeatability", hidden=True, after="test_output_is_finite")
 def test_repeatable_in_eval_mode(student, draw):
     """In eval mode the same input gives the same output, even when the module was built with dropout."""
     dropout = {"dropout": 0.5} if student.takes("dropout") else {}

@@ -11,7 +11,7 @@ def test_parameters_are_registered(student):
     properties.parameters_are_registered(student.as_built(embed_dim=EMBED))
 
 
-@check(points=1, concept="gradients", hidden=True, after="test_output_shape")
+@check(points=1, concept="gradients", hidden=True, after="test_output_is_finite")
 def test_gradients_reach_every_parameter(student, draw):
     """Training can change every parameter: each one receives a gradient."""
     properties.gradients_reach_every_parameter(student(embed_dim=EMBED), draw)
