@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import torch
@@ -15,8 +15,12 @@ WALK_DEPTH: Final = 6
 LEAVES_CAP: Final = 2000
 
 
-def survey(module: object) -> tuple[wire.Leaf, ...]:
-    """The learnable tensors of a module, registered or not, in the order of definition."""
+Found = Iterable[tuple[str, Tensor, bool]]
+"""Path, tensor, and whether it is registered."""
+
+
+def survey(found: Found) -> tuple[wire.Leaf, ...]:
+    """What is known of the learnable tensors that `walk` found, without their values."""
     return tuple(
         wire.Leaf(
             path=path,
@@ -25,7 +29,7 @@ def survey(module: object) -> tuple[wire.Leaf, ...]:
             registered=registered,
             trainable=leaf.requires_grad,
         )
-        for path, leaf, registered in walk(module)
+        for path, leaf, registered in found
     )
 
 
@@ -97,12 +101,12 @@ def has_values(tensor: Tensor) -> bool:
     return tensor.is_floating_point() and not is_lazy(tensor)
 
 
-def load(module: object, values: dict[str, Tensor]) -> None:
-    """Set learnable tensors in place, by path. Raises `KeyError` for a path the module does not have."""
-    found = {path: leaf for path, leaf, _ in walk(module)}
+def fill(found: Found, values: dict[str, Tensor]) -> None:
+    """Set the learnable tensors that `walk` found, in place. Raises `KeyError` for a path that is not among them."""
+    by_path = {path: leaf for path, leaf, _ in found}
     with torch.no_grad():
         for path, value in values.items():
-            found[path].copy_(value)
+            by_path[path].copy_(value)
 
 
 def switch(module: Any, *, training: bool) -> None:

@@ -86,9 +86,9 @@ class Desk:
         module = self._modules[request.module]
         match request:
             case wire.Survey():
-                return wire.Built(request.module, leaves.survey(module))
+                return wire.Built(request.module, leaves.survey(leaves.walk(module)))
             case wire.Load():
-                _load(module, request.values)
+                leaves.fill(leaves.walk(module), _decoded(request.values))
             case wire.Switch():
                 leaves.switch(module, training=request.training)
             case wire.Convert():
@@ -111,8 +111,10 @@ class Desk:
         if request.dtype is not None:
             leaves.convert(module, dtype=_dtype(request.dtype), device=None, reach=True)
             leaves.switch(module, training=False)
-            _load(module, request.values)
-        return wire.Built(len(self._modules) - 1, leaves.survey(module))
+        found = tuple(leaves.walk(module))
+        if request.values:
+            leaves.fill(found, _decoded(request.values))
+        return wire.Built(len(self._modules) - 1, leaves.survey(found))
 
     def _call(self, request: wire.Call) -> wire.Returned:
         args, kwargs = _plain(request.args), _plain_named(request.kwargs)
@@ -211,9 +213,8 @@ def _parameters(function: object, *, bound: bool = False) -> tuple[wire.Paramete
     )
 
 
-def _load(module: object, values: dict[str, wire.Array]) -> None:
-    if values:
-        leaves.load(module, {path: tensors.decode_tensor(array) for path, array in values.items()})
+def _decoded(values: dict[str, wire.Array]) -> dict[str, Tensor]:
+    return {path: tensors.decode_tensor(array) for path, array in values.items()}
 
 
 def _dtype(name: str | None) -> torch.dtype | None:

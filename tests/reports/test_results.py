@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grader.model import Outcome
+from grader.reports import results
+
+from . import sample
+from .gold import assert_gold
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def rendered(*grades: Any) -> Any:
+    return json.loads(results.render(sample.cohort(*grades))["results.json"])
+
+
+def fields(value: Any) -> set[str]:
+    """Names of all members anywhere in a document, except those of evidence, which are free."""
+    if isinstance(value, list):
+        return set().union(*map(fields, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(fields(member) for name, member in value.items() if name != "evidence"))
+
+
+def test_results_are_those_accepted_before() -> None:
+    assert_gold("results.json", results.render(sample.cohort(*sample.ordinary_grades()))["results.json"])
+
+
+def test_results_of_hostile_names_are_those_accepted_before() -> None:
+    hostile = map(sample.hostile, sample.HOSTILE_NAMES)
+
+    assert_gold("results-hostile.json", results.render(sample.cohort(*hostile))["results.json"])
+
+
+def test_every_field_written_is_specified() -> None:
+    specified = set(re.findall(r"^\| `(?:\w+\.)?(\w+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)) | {"path"}
+
+    assert fields(rendered()) == specified
+
+
+def test_the_example_of_the_specification_is_a_document_of_this_format() -> None:
+    example = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[0])
+    optional = {"blocked_by", "detail", "loading_where"}
+
+    assert example["format"] == results.FORMAT
+    assert list(example) == list(rendered())
+    assert [name for name in rendered()["submissions"][0] if name not in optional] == list(example["submissions"][0])
+    assert fields(example) == fields(rendered()) - optional
+
+
+def test_names_arrive_exactly_except_for_bytes_that_are_no_text() -> None:
+    students = [entry["student"] for entry in rendered()["submissions"]]
+
+    assert students[-len(sample.HOSTILE_NAMES) : -1] == list(sample.HOSTILE_NAMES[:-1])
+    assert students[-1] == "bytes\\udcff"
+
+
+def test_strict_readers_can_read_the_file() -> None:
+    assert msgspec.json.decode(results.render(sample.cohort())["results.json"])["format"] == "grader/results/1"
+
+
+def test_no_character_in_the_file_is_hidden() -> None:
+    text = results.render(sample.cohort())["results.json"].decode()
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\\u202e" in text
+
+
+def test_points_have_six_decimals_at_most() -> None:
+    spec = msgspec.structs.replace(sample.SPECS[0], points=1 / 3)
+    grade = sample.changed(sample.grade("ada"), points=2 / 3, checks=(sample.passed(spec),))
+
+    entry = rendered(grade)["submissions"][0]
+
+    assert entry["points"] == 0.666667
+    assert entry["checks"][0]["points"] == 0.333333
+
+
+def test_detail_is_written_only_where_there_is_some() -> None:
+    checks = rendered(sample.ada())["submissions"][0]["checks"]
+
+    assert [check.get("detail") for check in checks] == [None, None, "expected tensor([0.1, 0.2])", None, None]
+
+
+def test_long_messages_are_cut_with_a_note() -> None:
+    grade = sample.grade("ada", sample.other(sample.SPECS[0], Outcome.FAILED, "x" * 3_000))
+
+    message = rendered(grade)["submissions"][0]["checks"][0]["message"]
+
+    assert message == "x" * 2_000 + " … [cut: 1000 more characters]"
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    assert results.render(sample.cohort()) == results.render(sample.cohort())
