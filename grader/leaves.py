@@ -62,20 +62,24 @@ def _hidden_tensors(thing: object, path: str, depth: int, visited: set[int]) -> 
     if depth == 0 or id(thing) in visited:
         return
     visited.add(id(thing))
+    for name, member in _members(thing).items():
+        yield from _hidden_tensors(member, f"{path}.{name}" if path else name, depth - 1, visited)
+
+
+def _members(thing: object) -> dict[str, Any]:
+    """What a module, a collection or a student's own object holds, by the step that leads there."""
     match thing:
         case nn.Module():
             members = {**thing.__dict__, **thing._parameters, **thing._modules}
-            inner = {name: member for name, member in members.items() if name not in _MODULE_INTERNALS}
+            return {name: member for name, member in members.items() if name not in _MODULE_INTERNALS}
         case list() | tuple():
-            inner = {str(index): item for index, item in enumerate(thing[:256])}
+            return {str(index): item for index, item in enumerate(thing[:256])}
         case dict():
-            inner = {str(key): item for key, item in list(thing.items())[:256]}
+            return {str(key): item for key, item in list(thing.items())[:256]}
         case _ if type(thing).__module__ not in _FOREIGN and hasattr(thing, "__dict__") and not callable(thing):
-            inner = vars(thing)
+            return vars(thing)
         case _:
-            return
-    for name, member in inner.items():
-        yield from _hidden_tensors(member, f"{path}.{name}" if path else name, depth - 1, visited)
+            return {}
 
 
 _MODULE_INTERNALS: Final = frozenset(nn.Module().__dict__) - {"training"}
@@ -132,15 +136,15 @@ def _unregistered_modules(module: object) -> list[nn.Module]:
     """Modules in plain lists, dicts and attributes, which `to` and `train` do not reach."""
     known = set(map(id, module.modules())) if isinstance(module, nn.Module) else {id(module)}
     found: list[nn.Module] = []
-    stack = [(thing, 0) for thing in vars(module).values()] if hasattr(module, "__dict__") else []
+    visited: set[int] = set()
+    stack: list[tuple[object, int]] = [(module, 0)]
     while stack and len(found) < LEAVES_CAP:
         thing, depth = stack.pop()
-        if isinstance(thing, nn.Module):
-            if id(thing) not in known:
-                known.add(id(thing))
-                found.append(thing)
-        elif isinstance(thing, (list, tuple)) and depth < WALK_DEPTH:
-            stack += [(item, depth + 1) for item in thing[:256]]
-        elif isinstance(thing, dict) and depth < WALK_DEPTH:
-            stack += [(item, depth + 1) for item in list(thing.values())[:256]]
+        if id(thing) in visited or depth > WALK_DEPTH:
+            continue
+        visited.add(id(thing))
+        if isinstance(thing, nn.Module) and id(thing) not in known:
+            known.update(map(id, thing.modules()))
+            found.append(thing)
+        stack += [(member, depth + 1) for member in _members(thing).values()]
     return found

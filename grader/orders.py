@@ -105,8 +105,11 @@ class Post:
 
     def send(self, message: Said, descriptors: tuple[int, ...] = ()) -> None:
         """Send one message. Raises `PeerClosed` when the other end is gone."""
+        packet = msgspec.json.encode(message)
+        if len(packet) > MESSAGE_CAP:
+            raise WireError(f"a message of {len(packet)} bytes is too large to send")
         try:
-            socket.send_fds(self._packets, [msgspec.json.encode(message)], descriptors, socket.MSG_NOSIGNAL)
+            socket.send_fds(self._packets, [packet], descriptors, socket.MSG_NOSIGNAL)
         except OSError as error:
             raise PeerClosed(f"the other process is gone ({error.strerror})") from None
 

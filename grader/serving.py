@@ -100,7 +100,7 @@ class Desk:
         self._target = self._load(request)
         return wire.Opened(
             construct=_parameters(self._target),
-            call=_parameters(getattr(self._target, "forward", None), bound=True),
+            call=_parameters(getattr(self._target, "forward", None), bound=_takes_self(self._target)),
             is_module=isinstance(self._target, type) and issubclass(self._target, nn.Module),
             output=self._output(),
         )
@@ -146,14 +146,10 @@ class Desk:
         return wire.Slopes(tensors.encode(output), arrays, untouched)
 
     def _raised(self, error: BaseException, stage: str) -> wire.Raised:
-        try:
-            message = str(error)
-        except BaseException:
-            message = ""
         return wire.Raised(
             stage=stage,
-            type=type(error).__name__[:200],
-            message=message[:4000].encode("utf-8", "replace").decode(),
+            type=_said(lambda: type.__getattribute__(type(error), "__name__"), 200),
+            message=_said(lambda: str(error), 4000),
             frames=self._frames(error),
             overtime=isinstance(error, Overtime),
             output=self._output(),
@@ -174,6 +170,14 @@ class Desk:
     def _line(self, file: str, line: int) -> str:
         lines = self._sources[file]
         return lines[line - 1].strip()[:300] if 0 < line <= len(lines) else ""
+
+
+def _said(say: Callable[[], str], limit: int) -> str:
+    """What an exception says, cut; nothing when it fails at saying it."""
+    try:
+        return str.__getitem__(say(), slice(limit)).encode("utf-8", "replace").decode()
+    except BaseException:
+        return ""
 
 
 def _forgiving() -> contextlib.AbstractContextManager[None]:
@@ -211,6 +215,11 @@ def _parameters(function: object, *, bound: bool = False) -> tuple[wire.Paramete
         wire.Parameter(parameter.name, KINDS[parameter.kind], parameter.default is parameter.empty)
         for parameter in found
     )
+
+
+def _takes_self(target: object) -> bool:
+    """Whether `forward` gets the module as its first argument."""
+    return not isinstance(inspect.getattr_static(target, "forward", None), staticmethod | classmethod)
 
 
 def _decoded(values: dict[str, wire.Array]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -18,6 +18,7 @@ from grader.errors import StoreError
 from grader.model import Attempt
 
 FORMAT: Final = "1"
+HINT: Final = "choose another output folder with --out, or move that file away; nothing else is kept in it"
 
 
 class Store:
@@ -33,7 +34,7 @@ class Store:
             raise StoreError(
                 f"the file of stored attempts cannot be used: {path} ({error})",
                 path=path,
-                hint="choose another output folder with --out, or move that file away; nothing else is kept in it",
+                hint=HINT,
             ) from None
 
     def __enter__(self) -> Self:
@@ -44,7 +45,7 @@ class Store:
 
     def get(self, key: str) -> Attempt | None:
         """The attempt under a key, or None when there is none or it cannot be read any more."""
-        row = self._database.execute("SELECT attempt FROM attempts WHERE key = ?", (key,)).fetchone()
+        row = self._execute("SELECT attempt FROM attempts WHERE key = ?", (key,))
         if row is None:
             return None
         try:
@@ -54,20 +55,26 @@ class Store:
 
     def put(self, attempt: Attempt) -> None:
         """Keep an attempt. When this returns, it survives the end of this process."""
-        try:
-            self._database.execute(
-                "INSERT OR REPLACE INTO attempts (key, student, assignment, attempt) VALUES (?, ?, ?, ?)",
-                (attempt.key, attempt.student, attempt.assignment, msgspec.json.encode(attempt)),
-            )
-        except sqlite3.Error as error:
-            raise StoreError(f"an attempt could not be stored in {self.path} ({error})", path=self.path) from None
+        self._execute(
+            "INSERT OR REPLACE INTO attempts (key, student, assignment, attempt) VALUES (?, ?, ?, ?)",
+            (attempt.key, attempt.student, attempt.assignment, msgspec.json.encode(attempt)),
+        )
 
     @property
     def salt(self) -> str:
         """64 hexadecimal digits that nobody outside this file knows; made once."""
-        self._database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(32),))
-        row = self._database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()
+        self._execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(32),))
+        row = self._execute("SELECT value FROM facts WHERE name = 'salt'")
         return str(row[0])
+
+    def _execute(self, statement: str, values: tuple[object, ...] = ()) -> Any:
+        """The first row of what a statement gives. Raises `StoreError` when the file does not allow it."""
+        try:
+            return self._database.execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the file of stored attempts cannot be used: {self.path} ({error})", path=self.path, hint=HINT
+            ) from None
 
     def _prepare(self) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")

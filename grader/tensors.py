@@ -47,40 +47,49 @@ def decode_tensor(array: wire.Array) -> Tensor:
 def hollow_tensor(hollow: wire.Hollow) -> Tensor:
     """A tensor of that shape and dtype on the `meta` device."""
     dtype = DTYPES.get(hollow.dtype)
-    if dtype is None or len(hollow.shape) > wire.MAX_AXES or any(axis < 0 for axis in hollow.shape):
-        raise WireError("a tensor without data has an impossible shape or dtype")
+    if dtype is None:
+        raise WireError("a tensor without data has an impossible dtype")
+    wire.check_shape(hollow.shape)
     return torch.empty(hollow.shape, dtype=dtype, device="meta")
 
 
 def encode(value: object, depth: int = 0) -> wire.Value:
     """The wire's form of whatever a student's code returned. What does not cross becomes `Opaque`."""
     match value:
-        case None | bool() | float():
+        case None | bool():
             return value
+        case float():
+            return float(value)  # of a derived class, such as numpy's, too
         case int() if abs(value) < 1 << 62:
             return int(value)
         case str():
-            return value[:TEXT_CAP].encode("utf-8", "replace").decode()
+            return _text(value, TEXT_CAP)
         case Tensor():
             return encode_tensor(value)
         case tuple() | list() if depth < DEPTH_CAP and len(value) <= ITEMS_CAP:
             return wire.Sequence(tuple(encode(item, depth + 1) for item in value))
         case dict() if depth < DEPTH_CAP and len(value) <= ITEMS_CAP:
-            return wire.Mapping({str(key)[:200]: encode(item, depth + 1) for key, item in value.items()})
+            return wire.Mapping({_text(str(key), 200): encode(item, depth + 1) for key, item in value.items()})
         case _:
             return wire.Opaque(type(value).__name__[:200])
 
 
-def decode(value: wire.Value) -> object:
+def _text(text: str, limit: int) -> str:
+    return text[:limit].encode("utf-8", "replace").decode()
+
+
+def decode(value: wire.Value, depth: int = 0) -> object:
     """The Python value the wire's form stands for; `Opaque` stays as it is. Raises `WireError` on malformed tensors."""
+    if depth > DEPTH_CAP:
+        raise WireError("a value is nested too deeply")
     match value:
         case wire.Array():
             return decode_tensor(value)
         case wire.Hollow():
             return hollow_tensor(value)
         case wire.Sequence(items=items):
-            return tuple(decode(item) for item in items)
+            return tuple(decode(item, depth + 1) for item in items)
         case wire.Mapping(items=named):
-            return {name: decode(item) for name, item in named.items()}
+            return {name: decode(item, depth + 1) for name, item in named.items()}
         case _:
             return value

@@ -33,6 +33,8 @@ MAGIC: Final = b"GRW1"
 FRAME_CAP: Final = 48 << 20
 CONNECTION_CAP: Final = 512 << 20
 MAX_AXES: Final = 8
+LEAVES_CAP: Final = 4000
+PATH_CAP: Final = 400
 
 ITEM_SIZE: Final[dict[str, int]] = {
     "float64": 8,
@@ -93,13 +95,20 @@ class Opaque(Part, frozen=True):
 Value = None | bool | int | float | str | Array | Hollow | Sequence | Mapping | Opaque
 
 
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raise `WireError` unless a tensor of this shape could cross, empty axes counted as one."""
+    if len(shape) > MAX_AXES or any(axis < 0 or axis > FRAME_CAP for axis in shape):
+        raise WireError("a tensor has too many axes, or an impossible one")
+    if math.prod(max(axis, 1) for axis in shape) > FRAME_CAP:
+        raise WireError("a tensor has an impossible shape")
+
+
 def check_array(array: Array) -> None:
     """Raise `WireError` unless dtype, shape and byte count agree. Runs before anything is allocated for the tensor."""
     size = ITEM_SIZE.get(array.dtype)
     if size is None:
         raise WireError(f"a tensor of dtype {array.dtype[:40]!r} may not cross")
-    if len(array.shape) > MAX_AXES or any(axis < 0 or axis > FRAME_CAP for axis in array.shape):
-        raise WireError("a tensor has too many axes, or an impossible one")
+    check_shape(array.shape)
     if math.prod(array.shape) * size != len(array.data):
         raise WireError("a tensor's bytes do not agree with its shape")
     if array.dtype == "bool" and array.data.strip(b"\x00\x01"):
@@ -284,6 +293,17 @@ class Raised(Answer, frozen=True):
 Reply = Opened | Built | Returned | Slopes | Done | Raised
 
 
+def check_leaves(leaves: tuple[Leaf, ...]) -> None:
+    """Raise `WireError` unless values for all these leaves together could cross in one message."""
+    if len(leaves) > LEAVES_CAP or any(len(leaf.path) > PATH_CAP for leaf in leaves):
+        raise WireError("a module has too many leaves, or too long names for them")
+    shapes = [leaf.shape for leaf in leaves if leaf.shape is not None]
+    for shape in shapes:
+        check_shape(shape)
+    if sum(map(math.prod, shapes)) * 8 > FRAME_CAP:
+        raise WireError("the leaves of a module are too large together")
+
+
 # -- connections -------------------------------------------------------------------------------------------------------
 
 
@@ -312,7 +332,10 @@ class Connection:
 
     def send(self, message: Part, *, sequence: int, deadline: float) -> None:
         """Send one frame before `deadline` (on `time.monotonic`). Raises `PeerClosed` or `DeadlinePassed`."""
-        body = self._encoder.encode(message)
+        try:
+            body = self._encoder.encode(message)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise WireError(f"a message cannot be sent ({error})") from None
         if len(body) > FRAME_CAP:
             raise WireError(f"a message of {len(body)} bytes is too large to send")
         rest = memoryview(HEADER.pack(MAGIC, sequence, len(body)) + body)

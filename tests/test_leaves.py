@@ -11,11 +11,11 @@ from grader import leaves
 
 
 def paths(module: object) -> list[str]:
-    return [leaf.path for leaf in leaves.survey(module)]
+    return [leaf.path for leaf in leaves.survey(leaves.walk(module))]
 
 
 def registered(module: object) -> dict[str, bool]:
-    return {leaf.path: leaf.registered for leaf in leaves.survey(module)}
+    return {leaf.path: leaf.registered for leaf in leaves.survey(leaves.walk(module))}
 
 
 def linear() -> nn.Linear:
@@ -44,7 +44,7 @@ def test_registered_parameters_are_found_by_their_own_names_in_order_of_definiti
 
 def test_a_leaf_tells_its_shape_dtype_and_whether_it_is_trained():
     frozen = nn.Parameter(torch.ones(2, 3, dtype=torch.float64), requires_grad=False)
-    (leaf,) = leaves.survey(Bag(w=frozen))
+    (leaf,) = leaves.survey(leaves.walk(Bag(w=frozen)))
 
     assert (leaf.path, leaf.shape, leaf.dtype, leaf.trainable) == ("w", (2, 3), "float64", False)
 
@@ -109,23 +109,23 @@ def test_a_module_that_holds_itself_is_walked_once():
 
 def test_a_lazy_layer_is_found_without_a_shape_and_has_one_after_a_call():
     module = nn.Sequential(nn.LazyLinear(3, bias=False))
-    (before,) = leaves.survey(module)
+    (before,) = leaves.survey(leaves.walk(module))
     module(torch.ones(1, 5))
-    (after,) = leaves.survey(module)
+    (after,) = leaves.survey(leaves.walk(module))
 
     assert (before.path, before.shape) == ("0.weight", None)
     assert (after.path, after.shape) == ("0.weight", (3, 5))
 
 
 def test_a_lazy_layer_in_a_plain_list_is_found_without_a_shape():
-    assert [(leaf.path, leaf.shape) for leaf in leaves.survey(Bag(heads=[nn.LazyLinear(3, bias=False)]))] == [
-        ("heads.0.weight", None)
-    ]
+    assert [
+        (leaf.path, leaf.shape) for leaf in leaves.survey(leaves.walk(Bag(heads=[nn.LazyLinear(3, bias=False)])))
+    ] == [("heads.0.weight", None)]
 
 
 @pytest.mark.parametrize("nothing", [nn.Module(), nn.Dropout(), object(), 3, None, SimpleNamespace()])
 def test_what_learns_nothing_has_no_leaves(nothing):
-    assert leaves.survey(nothing) == ()
+    assert leaves.survey(leaves.walk(nothing)) == ()
 
 
 # -- what is none ------------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_values_are_loaded_in_place_by_path_wherever_the_tensor_is():
     module = Bag(q=linear(), heads=[linear()], w=torch.randn(2, 2))
     before = {path: leaf for path, leaf, _ in leaves.walk(module)}
     values = {path: torch.full((2, 2), float(number)) for number, path in enumerate(before)}
-    leaves.load(module, values)
+    leaves.fill(leaves.walk(module), values)
 
     after = {path: leaf for path, leaf, _ in leaves.walk(module)}
     assert all(after[path] is before[path] for path in before)
@@ -190,7 +190,7 @@ def test_values_are_loaded_in_place_by_path_wherever_the_tensor_is():
 
 def test_loading_leaves_no_trace_in_the_graph():
     module = Bag(q=linear())
-    leaves.load(module, {"q.weight": torch.zeros(2, 2)})
+    leaves.fill(leaves.walk(module), {"q.weight": torch.zeros(2, 2)})
 
     assert module.q.weight.requires_grad
     assert module.q.weight.grad_fn is None
@@ -198,12 +198,12 @@ def test_loading_leaves_no_trace_in_the_graph():
 
 def test_loading_to_a_path_that_is_not_there_is_an_error():
     with pytest.raises(KeyError, match="nowhere"):
-        leaves.load(Bag(q=linear()), {"nowhere": torch.zeros(2, 2)})
+        leaves.fill(leaves.walk(Bag(q=linear())), {"nowhere": torch.zeros(2, 2)})
 
 
 def test_values_are_converted_to_the_dtype_of_the_tensor():
     module = Bag(q=linear())
-    leaves.load(module, {"q.weight": torch.full((2, 2), 0.5, dtype=torch.float64)})
+    leaves.fill(leaves.walk(module), {"q.weight": torch.full((2, 2), 0.5, dtype=torch.float64)})
 
     assert module.q.weight.dtype == torch.float32
     assert bool((module.q.weight == 0.5).all())

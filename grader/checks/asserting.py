@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+import torch
 from torch import Tensor
 
 from grader.attention import TOLERANCE, relative_error
@@ -54,7 +55,7 @@ def assert_same(actual: Tensor, expected: Tensor, message: str, *, tolerance: fl
         message: what it means that they differ.
         tolerance: the greatest difference over the greatest expected number; by default the one of `actual`'s dtype.
     """
-    allowed = TOLERANCE[actual.dtype] if tolerance is None else tolerance
+    allowed = TOLERANCE.get(actual.dtype, TOLERANCE[torch.float32]) if tolerance is None else tolerance
     if tuple(actual.shape) != tuple(expected.shape):
         raise Failed(f"{message} The shape is {tuple(actual.shape)}; expected {tuple(expected.shape)}.")
     if not bool(actual.isfinite().all()):

@@ -9,6 +9,7 @@ nothing to the contract keeps its default. Everything here is pure: signatures i
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import Final
 
@@ -169,4 +170,7 @@ def _lay_out(named: list[wire.Parameter], meaning: dict[str, str]) -> tuple[tupl
 
 def contract_names(parameters: str) -> tuple[str, ...]:
     """The argument names of a contract written in Python's syntax: `"x, mask=None"` -> `("x", "mask")`."""
-    return tuple(part.split("=")[0].split(":")[0].strip() for part in parameters.split(",") if part.strip())
+    function = ast.parse(f"def f({parameters}): ...").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    arguments = function.args
+    return tuple(each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))

@@ -9,6 +9,7 @@ from torch import Tensor
 from grader import tensors, wire
 from grader.checks.faults import Killed
 from grader.errors import WireError
+from grader.text import clean
 
 Way = tuple[int | str, ...]
 """Steps from a returned value to a tensor inside it: indices into tuples, keys into dicts."""
@@ -47,7 +48,7 @@ def describe_answer(value: object, shape: tuple[int, ...]) -> str:
         case Tensor():
             return f"forward returned a tensor of dtype {str(value.dtype).removeprefix('torch.')} instead of {wanted}."
         case wire.Opaque(type=name):
-            return f"forward returned a {name} instead of {wanted}."
+            return f"forward returned a {clean(name, limit=100, keep_newlines=False)} instead of {wanted}."
         case tuple():
             return f"forward returned a tuple or list of {len(value)} items without {wanted} in it."
         case _:

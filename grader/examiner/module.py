@@ -278,10 +278,18 @@ class Module:
 
         slopes = self._session.ask(question, wire.Slopes)
         output = decoded(slopes.output)
-        if not isinstance(output, Tensor) or output.shape != x.shape:
+        if not isinstance(output, Tensor) or output.shape != x.shape or not output.is_floating_point():
             raise WrongResult(describe_answer(output, tuple(x.shape)))
+        return output, self._gradients(slopes, len(cotangents)), slopes.untouched
+
+    def _gradients(self, slopes: wire.Slopes, count: int) -> dict[str, Tensor]:
+        """The gradients by path, as floating tensors `(count, *leaf.shape)`; anything else is the worker's fault."""
+        shapes = {leaf.path: leaf.shape for leaf in self.leaves}
         gradients = {path: decoded_array(array) for path, array in slopes.gradients.items()}
-        return output, gradients, slopes.untouched
+        for path, gradient in gradients.items():
+            if tuple(gradient.shape) != (count, *(shapes.get(path) or ())) or not gradient.is_floating_point():
+                raise Killed("The process sent gradients that do not belong to its parameters.")
+        return gradients
 
 
 def encode_values(values: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, wire.Array]:

@@ -12,8 +12,10 @@ import traceback
 from grader.checks import Failed, Inconclusive
 from grader.checks.faults import Fault
 from grader.model import CheckResult, CheckSpec, Outcome
+from grader.text import clean
 
 DETAIL_CAP = 6000
+MESSAGE_CAP = 1500
 
 
 def result_of(spec: CheckSpec, error: BaseException | None, seconds: float) -> CheckResult:
@@ -23,12 +25,12 @@ def result_of(spec: CheckSpec, error: BaseException | None, seconds: float) -> C
             return CheckResult(check=spec.id, outcome=Outcome.PASSED, seconds=seconds)
         case Fault():
             return CheckResult(
-                check=spec.id, outcome=error.outcome, message=error.message, where=error.where, seconds=seconds
+                check=spec.id, outcome=error.outcome, message=_shown(error.message), where=error.where, seconds=seconds
             )
         case Failed():
-            return CheckResult(check=spec.id, outcome=Outcome.FAILED, message=str(error), seconds=seconds)
+            return CheckResult(check=spec.id, outcome=Outcome.FAILED, message=_shown(str(error)), seconds=seconds)
         case Inconclusive():
-            return CheckResult(check=spec.id, outcome=Outcome.BLOCKED, message=str(error), seconds=seconds)
+            return CheckResult(check=spec.id, outcome=Outcome.BLOCKED, message=_shown(str(error)), seconds=seconds)
         case AssertionError():
             return CheckResult(
                 check=spec.id,
@@ -65,5 +67,10 @@ def worst(results: list[CheckResult]) -> CheckResult:
     )
 
 
+def _shown(message: str) -> str:
+    """A message may quote names that a student chose."""
+    return clean(message, limit=MESSAGE_CAP, keep_newlines=False)
+
+
 def _told(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-DETAIL_CAP:]
+    return clean("".join(traceback.format_exception(error))[-DETAIL_CAP:], limit=DETAIL_CAP)

@@ -95,7 +95,7 @@ class Session:
         if self.opened is None:
             self._open_first()
         else:
-            self._open_as(definitions_only=self.loading is Loading.DEFINITIONS)
+            self._open_again()
         assert self.opened is not None
         self.begin_check()  # loading has a budget of its own
         return self.opened
@@ -111,7 +111,7 @@ class Session:
             Fault: the submission's code raised, was too slow, or ended its process.
         """
         self.open()
-        return self._ask(build, expected, self._check_deadline)
+        return self._ask(build, expected, self._check_deadline, self._limits.check_seconds)
 
     def _open_first(self) -> None:
         try:
@@ -128,6 +128,13 @@ class Session:
                 raise self._fault from None
             self.loading = Loading.DEFINITIONS
 
+    def _open_again(self) -> None:
+        try:
+            self._open_as(definitions_only=self.loading is Loading.DEFINITIONS)
+        except Fault:
+            self._retire()  # a worker that holds nothing must not be asked anything
+            raise
+
     def _open_as(self, *, definitions_only: bool) -> None:
         self._worker = self._agency.hire()
         self.generation += 1
@@ -136,7 +143,7 @@ class Session:
         def question(seconds: float) -> wire.Open:
             return wire.Open(self._match.file, self._match.target, definitions_only, self._seed, seconds)
 
-        self.opened = self._ask(question, wire.Opened, deadline)
+        self.opened = self._ask(question, wire.Opened, deadline, self._limits.import_seconds)
         if not self.output:
             self.output = clean(self.opened.output, limit=8000)
 
@@ -154,16 +161,19 @@ class Session:
             case _:
                 self.loading_note = fault.message
 
-    def _ask(self, build: Callable[[float], wire.Question], expected: type[Any], deadline: float) -> Any:
+    def _ask(self, build: Callable[[float], wire.Question], expected: type[Any], deadline: float, budget: float) -> Any:
+        late = self._late(deadline, budget)
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise TimedOut(self._late())
+            raise TimedOut(late)
         assert self._worker is not None
         try:
             answer = self._worker.ask(build(remaining * SOFT_SHARE), deadline=deadline)
+            if isinstance(answer, wire.Built):
+                wire.check_leaves(answer.leaves)
         except DeadlinePassed:
             self._retire()
-            raise TimedOut(self._late()) from None
+            raise TimedOut(late) from None
         except PeerClosed:
             raise Killed(f"The process {describe_fate(self._retire())}.") from None
         except WireError:
@@ -172,18 +182,17 @@ class Session:
         if isinstance(answer, wire.Raised):
             if answer.overtime:
                 self._retire()
-                late = Raised(answer)
-                raise TimedOut(self._late(), where=late.where)
+                raise TimedOut(late, where=Raised(answer).where)
             raise Raised(answer)
         if not isinstance(answer, expected):
             self._retire()
             raise Killed("The process sent something other than an answer and was stopped.")
         return answer
 
-    def _late(self) -> str:
-        if time.monotonic() >= self._job_deadline:
+    def _late(self, deadline: float, budget: float) -> str:
+        if deadline >= self._job_deadline:
             return f"The time for the whole submission, {self._limits.seconds:g} seconds, is used up."
-        return f"It was not done after {self._limits.check_seconds:g} seconds."
+        return f"It was not done after {budget:g} seconds."
 
     def _retire(self) -> Fate:
         worker, self._worker = self._worker, None

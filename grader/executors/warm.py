@@ -31,7 +31,11 @@ class Lease:
         self._room = room
         self._packets = packets
         packets.settimeout(SPAWN_PATIENCE)
-        self.pid = msgspec.json.decode(self._receive(), type=int)
+        try:
+            self.pid = msgspec.json.decode(self._receive(), type=int)
+        except BaseException:
+            packets.close()
+            raise
 
     def end(self) -> Fate:
         """Kill the child unless it has ended by itself, and say how it ended. Raises `WarmProcessError`."""

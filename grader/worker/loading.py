@@ -36,12 +36,12 @@ class Bundle:
         for path, content in files.items():
             try:
                 self.sources[path] = importlib.util.decode_source(content)
-            except (SyntaxError, UnicodeDecodeError):
+            except (SyntaxError, ValueError, LookupError):  # also what no text codec is, or always fails
                 continue
 
     def lines(self) -> dict[str, list[str]]:
         """Each file's lines, for showing the one an exception came from."""
-        return {path: text.splitlines() for path, text in self.sources.items()}
+        return {path: text.split("\n") for path, text in self.sources.items()}
 
     def modules(self) -> frozenset[str]:
         """Every name by which a file of the submission might import another."""
@@ -60,6 +60,11 @@ class Bundle:
                 if path in self._files:
                     return path
         return None
+
+    def has_folder(self, module: str, roots: Sequence[str]) -> bool:
+        """Whether `import module` means a folder without a file of its own, a namespace package."""
+        folders = tuple(f"{root}{module.replace('.', '/')}/" for root in roots)
+        return any(path.startswith(folders) and path.endswith(".py") for path in self._files)
 
 
 class Submission:
@@ -93,7 +98,9 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         found = self._bundle.paths(fullname, self._roots)
         if found is None:
-            return None
+            if not self._bundle.has_folder(fullname, self._roots):
+                return None
+            return ModuleSpec(fullname, None, is_package=True)
         return ModuleSpec(fullname, self, origin=found, is_package=found.endswith("__init__.py"))
 
     def exec_module(self, module: ModuleType) -> None:
@@ -135,6 +142,8 @@ class BoundedText(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Keep what there is room for; says that all of it was written."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if self._room > 0:
             self._kept.append(text[: self._room])
             self._room -= len(self._kept[-1])
@@ -142,4 +151,4 @@ class BoundedText(io.TextIOBase):
 
     def text(self) -> str:
         """What was kept."""
-        return "".join(self._kept)
+        return "".join(self._kept).encode("utf-8", "replace").decode()

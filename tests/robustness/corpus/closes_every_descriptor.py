@@ -4,6 +4,7 @@
 # outcome: test_output_shape killed
 # passes: test_builds
 # passes: test_parameters_are_registered
+# says: The process
 
 import os
 import math

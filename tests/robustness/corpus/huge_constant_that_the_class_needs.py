@@ -2,7 +2,7 @@
 # loading: nothing
 # points: none
 # outcome: test_builds timed-out
-# says: 2 seconds
+# says: not done after
 
 import math
 

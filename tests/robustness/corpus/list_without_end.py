@@ -22,4 +22,4 @@ class SelfAttention(nn.Module):
     def forward(self, x, mask=None):
         kept = []
         while True:
-            kept.append(bytearray(1 << 24))
+            kept.append(bytes(1 << 26))

@@ -2,8 +2,7 @@
 # loading: nothing
 # points: none
 # outcome: test_builds errored
-# says: SyntaxError
-# finding: syntax-error
+# says: utf-8
 
 import math
 

@@ -1,7 +1,9 @@
 # assignment: self-attention
 # loading: executed
 # points: some
+# outcome: test_matches_the_reference failed
 # passes: test_builds
+# passes: test_accepts_a_mask
 
 import math
 

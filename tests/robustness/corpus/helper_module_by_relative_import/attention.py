@@ -1,5 +1,5 @@
 # assignment: self-attention
-# loading: definitions
+# loading: executed
 # points: all
 
 import math
