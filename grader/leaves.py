@@ -69,6 +69,8 @@ def _hidden_tensors(thing: object, path: str, depth: int, visited: set[int]) -> 
 def _members(thing: object) -> dict[str, Any]:
     """What a module, a collection or a student's own object holds, by the step that leads there."""
     match thing:
+        case nn.Module() if type(thing).__module__.startswith("torch.nn.modules.") and not thing._modules:
+            return thing._parameters  # one of torch's own layers hides nothing
         case nn.Module():
             members = {**thing.__dict__, **thing._parameters, **thing._modules}
             return {name: member for name, member in members.items() if name not in _MODULE_INTERNALS}

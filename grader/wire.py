@@ -35,6 +35,7 @@ CONNECTION_CAP: Final = 512 << 20
 MAX_AXES: Final = 8
 LEAVES_CAP: Final = 4000
 PATH_CAP: Final = 400
+READ_AHEAD: Final = 32 << 10
 
 ITEM_SIZE: Final[dict[str, int]] = {
     "float64": 8,
@@ -320,6 +321,8 @@ class Connection:
         self._decoder = msgspec.msgpack.Decoder(incoming)
         self._encoder = msgspec.msgpack.Encoder()
         self._received = 0
+        self._pending = b""
+        self._patience: float | None = -1.0
         self.peer = peer
 
     def fileno(self) -> int:
@@ -354,38 +357,47 @@ class Connection:
 
         Raises `PeerClosed`, `DeadlinePassed`, or `WireError` when the bytes are not a frame that may arrive here.
         """
-        magic, sequence, length = HEADER.unpack(self._exactly(HEADER.size, deadline))
+        self._fill(HEADER.size, deadline)
+        magic, sequence, length = HEADER.unpack_from(self._pending)
         if magic != MAGIC:
             raise WireError(f"{self.peer} sent bytes that are not a frame")
         if length > FRAME_CAP or self._received + length > CONNECTION_CAP:
             raise WireError(f"{self.peer} sent more than may be sent")
         self._received += length
-        body = self._exactly(length, deadline)
+        self._fill(HEADER.size + length, deadline)
+        body = memoryview(self._pending)[HEADER.size : HEADER.size + length]
+        self._pending = self._pending[HEADER.size + length :]
         try:
             return sequence, self._decoder.decode(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, OverflowError) as error:
             raise WireError(f"{self.peer} sent a message that may not be sent here ({error})") from None
 
-    def _exactly(self, count: int, deadline: float) -> bytearray:
-        buffer = bytearray(count)
-        view = memoryview(buffer)
-        while view:
+    def _fill(self, count: int, deadline: float) -> None:
+        """Receive until `count` bytes are pending. Most frames arrive whole in one read."""
+        if len(self._pending) >= count:
+            return
+        pieces, missing = [self._pending], count - len(self._pending)
+        while missing > 0:
             self._arm(deadline)
             try:
-                got = self._stream.recv_into(view)
+                piece = self._stream.recv(max(missing, READ_AHEAD))
             except TimeoutError:
                 raise DeadlinePassed(f"{self.peer} did not answer in time") from None
             except OSError as error:
                 raise PeerClosed(f"{self.peer} closed the connection ({error.strerror})") from None
-            if got == 0:
+            if not piece:
                 raise PeerClosed(f"{self.peer} closed the connection")
-            view = view[got:]
-        return buffer
+            pieces.append(piece)
+            missing -= len(piece)
+        self._pending = b"".join(pieces)
 
     def _arm(self, deadline: float) -> None:
         if deadline == math.inf:
-            self._stream.settimeout(None)
+            if self._patience is not None:
+                self._patience = None
+                self._stream.settimeout(None)
             return
+        self._patience = deadline
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise DeadlinePassed(f"{self.peer} did not answer in time")

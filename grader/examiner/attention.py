@@ -37,6 +37,8 @@ class Binding:
 class Attention(Module):
     """A built attention module, with the reference for its outputs."""
 
+    _weights: tuple[int, Weights] | None = None
+
     @property
     def binding(self) -> Binding | None:
         """Roles and scale, found once for each set of contract arguments; None when the parameters fit no roles."""
@@ -55,7 +57,9 @@ class Attention(Module):
                 "The output is not what attention would make of this module's parameters: no way was found in which"
                 " they act as query, key and value projections (and an output projection)."
             )
-        return self.binding.roles.weights(self._values)
+        if self._weights is None or self._weights[0] != self.version:
+            self._weights = (self.version, self.binding.roles.weights(self._values))
+        return self._weights[1]
 
     @property
     def scale(self) -> float | None:
@@ -100,26 +104,27 @@ class Attention(Module):
         return self.scale if refitted is None else refitted
 
     def _bind(self) -> Binding | None:
+        """Find the roles with the values it has; if these do not explain its output, with gentler ones."""
         generator = torch.Generator().manual_seed(5)
+        binding = self._bind_with(self._values, generator)
+        if binding is not None and binding.scale is not None:
+            return binding
         kept = self.values
-        values = self.draw(BIND_GAIN, generator)
-        self.load(values)
+        self.load(self.draw(BIND_GAIN, generator))
         try:
-            found = find_roles(
-                values,
-                self._probe,
-                embed_dim=self.embed_dim,
-                num_heads=int(self.config.get("num_heads", 1)),
-                generator=generator,
-            )
-            if not found:
-                return None
-            x = draw_tokens(3, 7, self.embed_dim, generator)
-            output = self(x).double()
+            return self._bind_with(self._values, generator) or binding
         finally:
             self.load(kept)
+
+    def _bind_with(self, values: Mapping[str, Tensor], generator: torch.Generator) -> Binding | None:
+        heads = int(self.config.get("num_heads", 1))
+        found = find_roles(values, self._probe, embed_dim=self.embed_dim, num_heads=heads, generator=generator)
+        if not found:
+            return None
+        x = draw_tokens(3, 7, self.embed_dim, generator)
+        output = self(x).double()
         for roles in found:
-            scale = fit_scale(output, x, roles.weights(values), tolerance=TOLERANCE[self._manner.dtype])
+            scale = fit_scale(output, x, roles.weights(values), tolerance=TOLERANCE[self.dtype])
             if scale is not None:
                 return Binding(roles, scale, found)
         return Binding(found[0], None, found)

@@ -65,8 +65,8 @@ class Draw:
             return same
         noise = self.tokens(batch, seq, attention.embed_dim)
         x = same + noise - (noise @ direction)[..., None] * direction
-        alone = [attention(x[:, i : i + 1]).double() for i in range(seq)]
-        equal = all(relative_error(other, alone[0]) <= TOLERANCE[attention.dtype] for other in alone[1:])
+        alone = attention(x.reshape(batch * seq, 1, -1)).double().view(batch, seq, -1)
+        equal = relative_error(alone, alone[:, :1].expand_as(alone)) <= TOLERANCE[attention.dtype]
         return x if equal else same
 
     def mask(self, batch: int, seq: int) -> Tensor:
@@ -96,22 +96,21 @@ class Fixtures:
     sitting: Sitting
 
     @pytest.fixture
-    def generator(self, request: pytest.FixtureRequest) -> torch.Generator:
-        """A generator seeded from the submission and the check."""
-        name = f"{self.sitting.seed}:{request.node.name}"
-        digest = hashlib.sha256(name.encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-
-    @pytest.fixture
-    def student(self, generator: torch.Generator) -> Student:
+    def student(self, request: pytest.FixtureRequest) -> Student:
         """Builds the student's module."""
         self.sitting.session.begin_check()
-        return Student(self.sitting.session, self.sitting.contract, generator)
+        return Student(self.sitting.session, self.sitting.contract, self._generator(request, "weights"))
 
     @pytest.fixture
-    def draw(self, generator: torch.Generator) -> Draw:
+    def draw(self, request: pytest.FixtureRequest) -> Draw:
         """Draws inputs."""
-        return Draw(generator)
+        return Draw(self._generator(request, "inputs"))
+
+    def _generator(self, request: pytest.FixtureRequest, purpose: str) -> torch.Generator:
+        """A generator seeded from the submission, the check and what it is for."""
+        name = f"{self.sitting.seed}:{request.node.name}:{purpose}"
+        digest = hashlib.sha256(name.encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
     @pytest.fixture
     def policy_hits(self) -> tuple[PolicyHit, ...]:

@@ -53,6 +53,7 @@ class Module:
         self._plan = plan
         self._manner = manner
         self._values: dict[str, Tensor] = {}
+        self.version = 0  # counts the times its values were set
         self.leaves = built.leaves
         self.config = config
 
@@ -213,6 +214,7 @@ class Module:
 
     def remember(self, values: Mapping[str, Tensor]) -> None:
         """Know what its learnable tensors were set to, after rounding to the working precision."""
+        self.version += 1
         self._values.update((path, value.to(self._manner.dtype).double()) for path, value in values.items())
 
     @property

@@ -18,6 +18,7 @@ FILE = "results.json"
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
 
 _CAPS = Caps()
+_SUSPECT = re.compile("[^\n -~]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -139,7 +140,6 @@ def _text(text: str, limit: int | None = None) -> str:
 
 def _escape_hidden(document: str) -> str:
     """The same JSON with every hidden character, which can only stand inside a string, as an escape of JSON."""
-    return "".join(
-        character if character == "\n" or visible(character) == character else json.dumps(character)[1:-1]
-        for character in document
+    return _SUSPECT.sub(
+        lambda found: found[0] if visible(found[0]) == found[0] else json.dumps(found[0])[1:-1], document
     )

@@ -87,7 +87,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters["line"] = wording.visible
+    environment.filters["line"] = wording.show
     environment.filters["number"] = wording.number
     environment.filters["evidence"] = wording.evidence
     environment.filters["place"] = wording.place
@@ -111,7 +111,7 @@ def _html_text(value: object) -> object:
 
 
 def _cut(text: str, limit: int) -> str:
-    return wording.clip(wording.visible(text, multiline=True), limit)
+    return wording.show(text, limit, multiline=True)
 
 
 # -- Markdown ----------------------------------------------------------------------------------------------------------
@@ -127,10 +127,10 @@ def _markdown_text(value: object) -> object:
 
 def prose(text: str, limit: int | None = None) -> Markdown:
     """Text on one line, escaped, or in code if anything in it might come alive all the same."""
-    text = wording.visible(" ".join(text.split()))
-    text = text if limit is None else wording.clip(text, limit)
+    text = " ".join(text.split())
+    text = wording.visible(text) if limit is None else wording.show(text, limit)
     if _LINKS_ITSELF.search(text):
-        return code_span(text, len(text))
+        return _between_backticks(text)
     text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
     text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
     return Markdown(re.sub(r"^([#+=-]|\d+(?=[.)]))", _escape_start, text))
@@ -143,7 +143,10 @@ def _escape_start(found: re.Match[str]) -> str:
 
 def code_span(text: str, limit: int = 300) -> Markdown:
     """Text on one line between more backticks than it has in a row."""
-    text = wording.clip(wording.visible(text), limit)
+    return _between_backticks(wording.show(text, limit))
+
+
+def _between_backticks(text: str) -> Markdown:
     if not text.strip(" "):
         return Markdown("(blank)" if text else "")
     fence = "`" * (_longest_run(text) + 1)
@@ -153,7 +156,7 @@ def code_span(text: str, limit: int = 300) -> Markdown:
 
 def code_block(text: str, limit: int, language: str = "text") -> Markdown:
     """Text as it stands, between fences longer than any row of backticks in it."""
-    text = wording.clip(wording.visible(text, multiline=True).rstrip("\n"), limit)
+    text = wording.show(text.rstrip("\n"), limit, multiline=True)
     fence = "`" * max(3, _longest_run(text) + 1)
     return Markdown(f"{fence}{language}\n{text}\n{fence}")
 

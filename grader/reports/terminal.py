@@ -10,7 +10,7 @@ from rich.text import Text
 
 from grader.model import Cohort, Grade, Status
 from grader.reports.names import report_paths
-from grader.reports.wording import STATUS_NAMES, clip, number, visible, what_went_wrong
+from grader.reports.wording import STATUS_NAMES, number, show, what_went_wrong
 
 _STYLES = {
     Status.GRADED: "",
@@ -51,4 +51,4 @@ def _summary(grade: Grade) -> str:
 
 def _text(text: str) -> Text:
     """Text from outside, never read as rich's markup."""
-    return Text(clip(visible(text), _LONGEST_NAME))
+    return Text(show(text, _LONGEST_NAME))

@@ -55,6 +55,7 @@ CERTAINTY_NAMES: dict[Certainty, str] = {
 HEADLINE = 100
 """Characters of `what_went_wrong` at most."""
 
+_LONGEST_NAME = 120
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols by category, but nothing is drawn
 _EXCEPTION = re.compile(r"\braised ([A-Z]\w{0,60})|\b([A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt|Iteration))\b")
 _HEADLINES: dict[Outcome, str] = {
@@ -93,9 +94,27 @@ def _escape(character: str) -> str:
 
 def clip(text: str, limit: int) -> str:
     """The text, or its first `limit` characters and a note of how many were left out."""
+    return text if len(text) <= limit else _cut(text[:limit], len(text) - limit)
+
+
+def show(text: str, limit: int, *, multiline: bool = False) -> str:
+    """The text made visible and cut to `limit` characters as shown; what is cut off costs no time."""
     if len(text) <= limit:
-        return text
-    return f"{text[:limit].rstrip()} … [cut: {count(len(text) - limit, 'more character')}]"
+        whole = visible(text, multiline=multiline)
+        if len(whole) <= limit:
+            return whole
+    shown, used = "", 0
+    for character in text[:limit]:
+        more = visible(character, multiline=multiline)
+        if len(shown) + len(more) > limit:
+            break
+        shown += more
+        used += 1
+    return _cut(shown, len(text) - used)
+
+
+def _cut(text: str, left_out: int) -> str:
+    return f"{text.rstrip()}… ({count(left_out, 'more character')})"
 
 
 def number(value: float) -> str:
@@ -116,12 +135,12 @@ def count(amount: int, noun: str) -> str:
 
 def place(where: Place) -> str:
     """`attention.ipynb, cell 4, line 23, in forward`."""
-    parts = [visible(where.file)]
+    parts = [show(where.file, _LONGEST_NAME)]
     if where.cell is not None:
         parts.append(f"cell {where.cell}")
     parts.append(f"line {where.line}")
     if where.function:
-        parts.append(f"in {visible(where.function)}")
+        parts.append(f"in {show(where.function, _LONGEST_NAME)}")
     return ", ".join(parts)
 
 
@@ -149,7 +168,7 @@ def _headline(grade: Grade) -> str:
         return "all correct"
     if grade.attempt.findings:
         more = len(grade.attempt.findings) - 1
-        title = " ".join(grade.attempt.findings[0].title.split()).rstrip(".")
+        title = " ".join(grade.attempt.findings[0].title[: 2 * HEADLINE].split()).rstrip(".")
         if not more:
             return title
         suffix = f" (+{more} more)"
@@ -165,6 +184,6 @@ def _precedence(check: CheckGrade) -> int:
 
 
 def _check_headline(check: CheckGrade) -> str:
-    found = _EXCEPTION.search(check.result.message)
+    found = _EXCEPTION.search(check.result.message[:2_000])
     exception = next(filter(None, found.groups())) if found else "an error"
     return _HEADLINES[check.result.outcome].format(concept=check.spec.concept, exception=exception)

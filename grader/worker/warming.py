@@ -5,7 +5,10 @@ from __future__ import annotations
 import warnings
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from grader import tensors, wire
+from grader.serving import Desk
 
 PRELOADED = (
     "collections",
@@ -26,15 +29,19 @@ PRELOADED = (
 )
 """What submissions import at their top."""
 
+PATIENCE = 60.0
+
 
 def warm() -> None:
-    """Import the usual modules, then run attention, its gradient and an optimiser step once, on one thread."""
+    """Import the usual modules, then answer every kind of question about a layer of our own, on one thread."""
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in PRELOADED:
             _import(name)
-        _exercise()
+        for dtype in ("float64", "float32"):
+            _rehearse(dtype)
+        _train()
 
 
 def _import(name: str) -> None:
@@ -44,19 +51,53 @@ def _import(name: str) -> None:
         return  # a student's own import will say so
 
 
-def _exercise() -> None:
-    """The operations of an attention layer, forward and backward, in both precisions."""
-    for dtype in (torch.float32, torch.float64):
-        layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(4)).to(dtype)
-        x = torch.ones(2, 3, 8, dtype=dtype)
-        query, key, value = (layers[i](x).view(2, 3, 2, 4).transpose(1, 2) for i in range(3))
-        scores = (query @ key.transpose(-2, -1) / 2.0).masked_fill(torch.eye(3) == 0, float("-inf"))
-        weights = nn.functional.dropout(torch.softmax(scores, dim=-1), 0.5)
-        output = layers[3]((weights @ value).transpose(1, 2).contiguous().view(2, 3, 8))
-        torch.autograd.grad(output, list(layers.parameters()), torch.ones_like(output), allow_unused=True)
-        torch.einsum("bhqd,bhkd->bhqk", query, key)
-    optimiser = torch.optim.Adam(layers.parameters())
-    layers[0](x).sum().backward()
+class _Layer(nn.Module):
+    """The operations of an attention layer, in the ways people write them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        batch, seq, width = x.shape
+        query, key, value = (self.layers[i](x).view(batch, seq, 2, width // 2).transpose(1, 2) for i in range(3))
+        scores = query @ key.transpose(-2, -1) / 2.0
+        if mask is not None:
+            scores = scores.masked_fill(mask.unsqueeze(1) == 0, float("-inf"))
+        weights = self.dropout(torch.softmax(scores, dim=-1))
+        heads = torch.einsum("bhqk,bhkd->bhqd", weights, value)
+        output: Tensor = self.layers[3](heads.transpose(1, 2).contiguous().view(batch, seq, width))
+        return output
+
+
+def _rehearse(dtype: str) -> None:
+    """Ask a desk of our own whatever examiners ask."""
+    desk = Desk(lambda request: _Layer, sources={}, output=str)
+    x = torch.ones(2, 3, 8, dtype=tensors.DTYPES[dtype])
+    sent, mask = tensors.encode_tensor(x), tensors.encode_tensor(torch.eye(3).bool().expand(2, 3, 3))
+    cotangents = tensors.encode_tensor(x[None])
+    assert isinstance(cotangents, wire.Array)
+    for question in (
+        wire.Open("", "", definitions_only=False, seed=0, seconds=PATIENCE),
+        wire.Build((8,), {}, dtype, {}, PATIENCE),
+        wire.Call(0, (sent, mask), {}, echo=True, seconds=PATIENCE),
+        wire.Differentiate(0, (sent,), {}, (), cotangents, forgiving=True, seconds=PATIENCE),
+        wire.Differentiate(0, (sent,), {}, (), cotangents, forgiving=False, seconds=PATIENCE),
+        wire.Switch(0, training=True, seconds=PATIENCE),
+        wire.Call(0, (sent,), {}, echo=False, seconds=PATIENCE),
+        wire.Call(0, (), {}, echo=False, seconds=PATIENCE),  # raises, as some submissions will
+        wire.Convert(0, None, "meta", reach=False, seconds=PATIENCE),
+        wire.Call(0, (wire.Hollow(dtype, (2, 3, 8), "meta"),), {}, echo=False, seconds=PATIENCE),
+    ):
+        desk.answer(question)
+
+
+def _train() -> None:
+    """One step of training, as in the demo code below many a submission."""
+    layer = nn.Linear(8, 8)
+    optimiser = torch.optim.Adam(layer.parameters())
+    layer(torch.ones(2, 8)).sum().backward()
     optimiser.step()
     optimiser.zero_grad()
-    repr(x)
+    repr(layer.weight)

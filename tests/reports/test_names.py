@@ -50,7 +50,7 @@ def test_nobody_can_take_the_name_made_for_another() -> None:
 
 
 def test_made_names_hold_the_start_of_a_digest() -> None:
-    digest = hashlib.sha256("Ada".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(b"Ada").hexdigest()[:8]
 
     assert names.safe_names(["Ada"]) == {"Ada": f"ada-{digest}"}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -15,10 +16,9 @@ from . import sample
 from .gold import assert_gold
 
 HOSTILE_PAGE = "self-attention/script-alert-1-script-5c140d35.html"
-ALLOWED = set(
-    "html head meta title style body main header section article h1 h2 h3 h4 p ul li a strong span code pre div "
-    "table thead tbody tr th td meter details summary".split()
-)
+ALLOWED = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "h1", "h2", "h3"}
+ALLOWED |= {"h4", "p", "ul", "li", "a", "strong", "span", "code", "pre", "div", "meter", "details", "summary"}
+ALLOWED |= {"table", "thead", "tbody", "tr", "th", "td"}
 VOID = {"meta"}
 
 
@@ -91,7 +91,7 @@ def test_every_page_is_well_formed_and_its_headings_are_in_order(files: dict[str
         assert not reader.open
         assert levels[0] == 1
         assert levels.count(1) == 1
-        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
         assert ("html", {"lang": "en"}) in reader.elements
 
 
@@ -138,7 +138,7 @@ def test_the_class_page_says_what_an_instructor_must_know(files: dict[str, bytes
         "Traceback: examiner lost its worker",
         "ada 5 / 12 Scores divided by sqrt(embed_dim) (+1 more)",
         "barbara 0 / 12 nothing handed in",
-        "Padding keys receive no attention. masking · hidden 2 20 % 4 of 21 (15 waiting)".replace("20 %", "19 %"),
+        "Padding keys receive no attention. masking · hidden 2 19 % 4 of 21 (15 waiting)",
         "Student code ran at level confined.",
         "user namespaces are switched off",
         "data/weights.pt not Python or a notebook",
@@ -205,7 +205,7 @@ def test_a_page_stays_small_however_much_a_student_says(character: str) -> None:
     page = page_of(sample.changed(made, checks=checks, ignored=ignored, files=(flood,) * 300))
 
     assert len(page.encode()) < 200_000
-    assert "more characters]" in page
+    assert "more characters)" in page
     assert "… and 29" in page
     assert not Reader(page.encode()).open
 
@@ -215,8 +215,8 @@ def test_ordinary_messages_are_cut_at_two_thousand_characters_and_output_at_eigh
 
     page = page_of(sample.grade("ada", shape, output="o" * 9_000))
 
-    assert "m" * 2_000 + " … [cut: 500 more characters]" in page
-    assert "o" * 8_000 + " … [cut: 1000 more characters]" in page
+    assert "m" * 2_000 + "… (500 more characters)" in page
+    assert "o" * 8_000 + "… (1000 more characters)" in page
     assert "m" * 2_001 not in page
 
 

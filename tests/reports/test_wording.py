@@ -108,5 +108,5 @@ def test_a_place_names_file_cell_line_and_function() -> None:
 
 
 def test_a_cut_is_visible() -> None:
-    assert wording.clip("a,bcd", 3) == "a,b … [cut: 2 more characters]"
+    assert wording.clip("a,bcd", 3) == "a,b… (2 more characters)"
     assert wording.clip("abc", 3) == "abc"

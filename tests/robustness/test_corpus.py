@@ -7,8 +7,7 @@ with names its outcome, a line for each fact; a file that cannot hold a comment 
     status:     graded                          when there is no such line
     loading:    executed | definitions | nothing
     points:     all | some | none
-    outcome:    test_output_shape timed-out     (repeated) a check and what became of it; none that is
-                                                not waiting for another may come before the first of them
+    outcome:    test_output_shape timed-out     (repeated) a check and what became of it
     passes:     test_builds                     (repeated)
     says:       10 seconds                      in the message of the first named check, or in the reason
     shows:      self.query(x)                   in the student's line beside that message
@@ -65,7 +64,7 @@ def header(case: Path) -> dict[str, list[str]]:
     return facts
 
 
-CASES = {path.stem: header(path) for path in sorted(CORPUS.iterdir()) if path.is_dir() or path.suffix == ".py"}
+CASES = {path.stem: header(path) for path in sorted(CORPUS.iterdir()) if path.suffix in ("", ".py")}
 GRADED = [name for name, facts in CASES.items() if "status" not in facts]
 CORRECT = [name for name, facts in CASES.items() if facts.get("points") == ["all"]]
 

@@ -27,7 +27,6 @@ def test_large_scores_stay_finite(student, draw):
 def test_matches_the_reference(student, draw):
     """Without a mask, the output is that of self-attention with the same weights."""
     properties.matches_the_reference(student(embed_dim=EMBED), draw, batch=3, seq=5)
-    properties.matches_the_reference(student(embed_dim=15), draw, batch=2, seq=7)
 
 
 @check(points=2, concept="scaling", hidden=True, after="test_matches_the_reference")

@@ -7,10 +7,11 @@ EMBED = 24
 
 @check(points=0.5, concept="output", after="test_builds")
 def test_output_shape(student, draw):
-    """The output has the shape of the input, for any batch size and any sequence length."""
+    """The output has the shape of the input, for any batch size, sequence length and width."""
     attention = student(embed_dim=EMBED)
     for batch, seq in [(3, 5), (2, 9), (1, 5), (3, 1), (1, 1)]:
         attention(draw.tokens(batch, seq, EMBED))
+    student(embed_dim=15)(draw.tokens(2, 7, 15))
 
 
 @check(points=1, concept="output", after="test_output_shape")

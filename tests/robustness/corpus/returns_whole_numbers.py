@@ -1,9 +1,9 @@
 # assignment: self-attention
 # loading: executed
 # points: some
-# outcome: test_matches_the_reference failed
+# outcome: test_precision_follows_the_input failed
+# finding: hard-coded-dtype
 # passes: test_builds
-# passes: test_accepts_a_mask
 
 import math
 
