@@ -255,12 +255,19 @@ class CheckResult(Entity, frozen=True, kw_only=True):
 
 
 class Finding(Entity, frozen=True, kw_only=True):
-    """A named mistake. `id` is from the vocabulary of findings; `evidence` may be shown."""
+    """A named mistake.
+
+    Attributes:
+        id: from the vocabulary of findings.
+        check: the check that saw it; None for what the output as a whole proves.
+        evidence: numbers and names; may be shown.
+    """
 
     id: str
     certainty: Certainty
     title: str
     explanation: str = ""
+    check: str | None = None
     where: Place | None = None
     evidence: dict[str, float | int | str] = {}
 

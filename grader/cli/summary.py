@@ -33,7 +33,8 @@ def show(cohort: Cohort, out: Path, *, reused: int) -> None:
     console.print(f"Isolation: {cohort.isolation.level.value}{missing}.", highlight=False, soft_wrap=True)
     if cohort.interrupted:
         console.print("Stopped before the end; what is finished is kept, and the next run goes on from here.")
-    console.print(f"Report: {out / 'index.html'}", highlight=False, soft_wrap=True, markup=False)
+    where = f"Report: {out / 'index.html'} (a page for each student: {out / '<assignment>' / '<student>.html'})"
+    console.print(where, highlight=False, soft_wrap=True, markup=False)
 
 
 def _counts(cohort: Cohort, reused: int) -> str:

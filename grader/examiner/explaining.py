@@ -50,7 +50,7 @@ class Notebook:
     def __init__(self) -> None:
         self._found: dict[str, Finding] = {}
 
-    def note(self, error: BaseException, config: dict[str, float]) -> None:
+    def note(self, check: str, error: BaseException, config: dict[str, float]) -> None:
         """Note what this exception, which ended a check, says about the mistake behind it."""
         id_ = None
         if isinstance(error, Raised):
@@ -59,7 +59,7 @@ class Notebook:
             id_ = error.finding
         if id_ is not None:
             where = error.where if isinstance(error, Fault) else None
-            self.add(finding(id_, Certainty.OBSERVED, where=where))
+            self.add(finding(id_, Certainty.OBSERVED, check=check, where=where))
 
     def add(self, found: Finding) -> None:
         """Keep a finding unless there is one of its id."""
@@ -71,7 +71,12 @@ class Notebook:
 
 
 def finding(
-    id_: str, certainty: Certainty, *, where: Place | None = None, evidence: dict[str, float | int | str] | None = None
+    id_: str,
+    certainty: Certainty,
+    *,
+    check: str | None = None,
+    where: Place | None = None,
+    evidence: dict[str, float | int | str] | None = None,
 ) -> Finding:
     """A finding with the words of the catalogue."""
     entry = CATALOGUE[id_]
@@ -80,6 +85,7 @@ def finding(
         certainty=certainty,
         title=entry.title,
         explanation=entry.explanation,
+        check=check,
         where=where,
         evidence=evidence or {},
     )

@@ -128,7 +128,7 @@ class Examiner(Fixtures):
             started = time.perf_counter()
             error = run_item(item)
             if error is not None:
-                self.notebook.note(error, self.sitting.session.memory.get("config", {}))
+                self.notebook.note(spec.id, error, self.sitting.session.memory.get("config", {}))
             results.append(result_of(spec, error, time.perf_counter() - started))
         return worst(results)
 

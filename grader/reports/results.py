@@ -101,6 +101,8 @@ def _finding(finding: Finding) -> Json:
         "title": _text(finding.title, _CAPS.message),
         "explanation": _text(finding.explanation, _CAPS.message),
     }
+    if finding.check:
+        members["check"] = finding.check
     if finding.where:
         members["where"] = _place(finding.where)
     members["evidence"] = {_text(name): _evidence(value) for name, value in sorted(finding.evidence.items())}

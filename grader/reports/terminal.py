@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
@@ -22,26 +24,38 @@ _LONGEST_NAME = 60
 
 
 def render_table(cohort: Cohort, *, width: int) -> Table:
-    """One row per grade, no wider than `width` columns; the last column is the report's path."""
+    """One row per grade, no wider than `width` columns; the report's path is left out where it would not fit."""
+    paths = report_paths(cohort, "html")
+    table = _table(cohort, paths)
+    if _natural_width(table) > width:
+        table = _table(cohort, {})
+    table.width = min(_natural_width(table), width)
+    return table
+
+
+def _table(cohort: Cohort, paths: Mapping[tuple[str, str], str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("Student", overflow="fold")
     table.add_column("Assignment", overflow="fold")
     table.add_column("Points", justify="right", no_wrap=True)
     table.add_column("What went wrong", overflow="fold")
-    table.add_column("Report", overflow="fold")
-    paths = report_paths(cohort, "html")
+    if paths:
+        table.add_column("Report", overflow="fold")
     for grade in cohort.grades:
+        path = paths.get((grade.student, grade.assignment))
         table.add_row(
             _text(grade.student),
             _text(grade.assignment),
             Text(f"{number(grade.points)} / {number(grade.max_points)}"),
             Text(_summary(grade), style=_STYLES[grade.status]),
-            Text(paths[grade.student, grade.assignment]),
+            *([Text(path)] if path else []),
         )
-    console = Console(width=10_000)
-    natural = Measurement.get(console, console.options, table).maximum
-    table.width = min(natural, width)
     return table
+
+
+def _natural_width(table: Table) -> int:
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).maximum
 
 
 def _summary(grade: Grade) -> str:

@@ -126,13 +126,17 @@ def student_view(grade: Grade, assignment: Assignment | None) -> StudentView:
 def _without_secrets(grade: Grade, feedback: HiddenFeedback) -> Grade:
     """The grade without what its student may not read.
 
-    Findings belong to no check, so any hidden failure withholds them all.
+    What a public check saw is told at every level. What no single check saw is told where diagnoses are, or where no
+    hidden check had a part in it.
     """
     checks = tuple(_told(check, feedback) for check in grade.checks)
     attempt = grade.attempt
-    hidden_failure = any(check.spec.hidden and check.result.outcome is not Outcome.PASSED for check in checks)
-    if attempt is not None and hidden_failure and feedback is not HiddenFeedback.DIAGNOSIS:
-        attempt = msgspec.structs.replace(attempt, findings=())
+    if attempt is not None and feedback is not HiddenFeedback.DIAGNOSIS:
+        tellable: set[str | None] = {check.spec.id for check in checks if not check.spec.hidden}
+        if not any(check.spec.hidden and check.result.outcome is not Outcome.PASSED for check in checks):
+            tellable.add(None)
+        told = tuple(finding for finding in attempt.findings if finding.check in tellable)
+        attempt = msgspec.structs.replace(attempt, findings=told)
     return msgspec.structs.replace(grade, checks=checks, attempt=attempt)
 
 

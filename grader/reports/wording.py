@@ -147,8 +147,8 @@ def place(where: Place) -> str:
 def what_went_wrong(grade: Grade) -> str:
     """A grade in about three words: `masking: wrong`, `all correct`, `nothing handed in`. One line, bounded.
 
-    The first finding is named if there is one, otherwise the first check that is not correct and not waiting for
-    another; failures of the grader are named only when there is nothing else.
+    It is about the first check that is not correct and not waiting for another: what that check saw, or what the output
+    proves, has a name; otherwise its concept is named. Failures of the grader come only when there is nothing else.
     """
     headline = visible(_headline(grade))
     return headline if len(headline) <= HEADLINE else headline[: HEADLINE - 1].rstrip() + "…"
@@ -166,16 +166,19 @@ def _headline(grade: Grade) -> str:
     open_checks = [check for check in grade.checks if check.result.outcome is not Outcome.PASSED]
     if not open_checks:
         return "all correct"
-    if grade.attempt.findings:
+    first = min(open_checks, key=_precedence)
+    proven = [finding for finding in grade.attempt.findings if finding.check is None]
+    seen = [finding for finding in grade.attempt.findings if finding.check == first.spec.id]
+    for named in (seen or proven)[:1]:
         more = len(grade.attempt.findings) - 1
-        title = " ".join(grade.attempt.findings[0].title[: 2 * HEADLINE].split()).rstrip(".")
+        title = " ".join(named.title[: 2 * HEADLINE].split()).rstrip(".")
         if not more:
             return title
         suffix = f" (+{more} more)"
         return (title if len(title + suffix) <= HEADLINE else title[: HEADLINE - len(suffix) - 1] + "…") + suffix
     if grade.attempt.loading is Loading.NOTHING:
         return "cannot be loaded"
-    return _check_headline(min(open_checks, key=_precedence))
+    return _check_headline(first)
 
 
 def _precedence(check: CheckGrade) -> int:

@@ -24,8 +24,10 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -347,6 +349,19 @@ def test_submissions_that_left_processes_behind_did_start_them(run):
 def test_no_process_outlives_the_run(run):
     assert run.processes == ()
     assert run.children == ()
+
+
+def test_a_process_that_was_left_behind_would_have_been_found():
+    sleeper = subprocess.Popen([f"{MARK}control", "60"], executable="/bin/sleep")
+    try:
+        until = time.monotonic() + 10
+        while not (found := tuple(processes(f"{MARK}control"))) and time.monotonic() < until:
+            time.sleep(0.01)  # a process has no command line in the moment it begins
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+    assert len(found) == 1
 
 
 def test_no_file_is_left_in_the_working_or_temporary_directory(run):

@@ -1,7 +1,7 @@
 # assignment: self-attention
 # loading: definitions
 # points: all
-# notes: ImportError
+# notes: line 11 raised
 
 import math
 
