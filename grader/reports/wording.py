@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 
 from grader.model import Certainty, CheckGrade, Grade, IsolationLevel, Loading, Outcome, Place, Status
 
@@ -147,8 +148,8 @@ def place(where: Place) -> str:
 def what_went_wrong(grade: Grade) -> str:
     """A grade in about three words: `masking: wrong`, `all correct`, `nothing handed in`. One line, bounded.
 
-    It is about the first check that is not correct and not waiting for another: what that check saw, or what the output
-    proves, has a name; otherwise its concept is named. Failures of the grader come only when there is nothing else.
+    It is about the check that most others wait for: what that check saw, or what the output proves, has a name;
+    otherwise its concept is named. Failures of the grader come only when there is nothing else.
     """
     headline = visible(_headline(grade))
     return headline if len(headline) <= HEADLINE else headline[: HEADLINE - 1].rstrip() + "…"
@@ -166,7 +167,8 @@ def _headline(grade: Grade) -> str:
     open_checks = [check for check in grade.checks if check.result.outcome is not Outcome.PASSED]
     if not open_checks:
         return "all correct"
-    first = min(open_checks, key=_precedence)
+    held_up = Counter(check.result.blocked_by for check in open_checks)
+    first = min(open_checks, key=lambda check: (_precedence(check), -held_up[check.spec.id]))
     proven = [finding for finding in grade.attempt.findings if finding.check is None]
     seen = [finding for finding in grade.attempt.findings if finding.check == first.spec.id]
     for named in (seen or proven)[:1]:

@@ -173,7 +173,7 @@ def ada() -> Grade:
                 id="argument-renamed",
                 certainty=Certainty.OBSERVED,
                 title="The argument `mask` is called `attn_mask`",
-                check=SHAPE.id,
+                check=SPECS[0].id,
                 evidence={"name": "attn_mask"},
             ),
         ),

@@ -47,7 +47,7 @@ def test_every_field_written_is_specified() -> None:
 
 def test_the_example_of_the_specification_is_a_document_of_this_format() -> None:
     example = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[0])
-    optional = {"blocked_by", "detail", "loading_where"}
+    optional = {"blocked_by", "check", "detail", "loading_where"}
 
     assert example["format"] == results.FORMAT
     assert list(example) == list(rendered())
