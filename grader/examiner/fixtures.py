@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -96,10 +97,12 @@ class Fixtures:
     sitting: Sitting
 
     @pytest.fixture
-    def student(self, request: pytest.FixtureRequest) -> Student:
+    def student(self, request: pytest.FixtureRequest) -> Iterator[Student]:
         """Builds the student's module."""
         self.sitting.session.begin_check()
-        return Student(self.sitting.session, self.sitting.contract, self._generator(request, "weights"))
+        student = Student(self.sitting.session, self.sitting.contract, self._generator(request, "weights"))
+        yield student
+        student.give_back()
 
     @pytest.fixture
     def draw(self, request: pytest.FixtureRequest) -> Draw:

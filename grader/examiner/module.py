@@ -43,6 +43,8 @@ class Module:
     Attributes:
         leaves: its learnable tensors, as it lists them.
         config: the contract arguments it was built with.
+        generation: the worker it lives in.
+        is_untouched: whether nothing but calls happened to it since it was prepared.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Module:
         self._manner = manner
         self._values: dict[str, Tensor] = {}
         self.version = 0  # counts the times its values were set
+        self.generation = session.generation
+        self.is_untouched = True
         self.leaves = built.leaves
         self.config = config
 
@@ -187,6 +191,7 @@ class Module:
         self._done(lambda seconds: wire.Convert(self._module, dtype, None, reach=True, seconds=seconds))
         self.eval()
         self.load(self.draw(CHECK_GAIN, generator))
+        self.is_untouched = True
 
     def as_called_once(self) -> None:
         """Call it once in single precision, so that lazy layers materialise, and list its leaves again."""
@@ -236,6 +241,7 @@ class Module:
         self._manner = Manner(dtype, self._manner.batched)
 
     def _done(self, build: Any) -> None:
+        self.is_untouched = False
         self._session.ask(build, wire.Done)
 
     # -- its gradients -------------------------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ class Session:
     Attributes:
         opened: what the worker said about the class; None before `open` and when nothing could be loaded.
         loading, loading_note, loading_where: how the submission was loaded, and why not whole.
+        generation: counts the workers.
+        faults: counts the faults that questions ended with.
         memory: what adapters found out about this submission, by their own keys; it dies with the session.
     """
 
@@ -75,6 +77,7 @@ class Session:
         self._job_deadline = time.monotonic() + limits.seconds
         self._check_deadline = math.inf
         self.generation = 0
+        self.faults = 0
         self.opened: wire.Opened | None = None
         self.output = ""
         self.loading = Loading.EXECUTED
@@ -111,7 +114,11 @@ class Session:
             Fault: the submission's code raised, was too slow, or ended its process.
         """
         self.open()
-        return self._ask(build, expected, self._check_deadline, self._limits.check_seconds)
+        try:
+            return self._ask(build, expected, self._check_deadline, self._limits.check_seconds)
+        except Fault:
+            self.faults += 1
+            raise
 
     def _open_first(self) -> None:
         try:

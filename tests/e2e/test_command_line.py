@@ -152,7 +152,7 @@ def test_the_table_is_followed_by_counts_the_isolation_level_and_where_the_repor
 
     assert tail[0] == "7 graded."
     assert tail[1].startswith("Isolation: process-only")
-    assert tail[2] == "Report: reports/index.html"
+    assert tail[2].startswith("Report: reports/index.html")
 
 
 def test_progress_is_plain_lines_on_standard_error_when_that_is_no_terminal(story):
