@@ -51,10 +51,14 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a child ended: `signal` or `code` is set. Seconds are CPU time, `peak` is resident memory in KiB."""
+    """How a child ended: `signal` or `code` is set. Seconds are CPU time, `peak` is resident memory in KiB.
+
+    `stopped` says that it had hung up, but went on until it was killed.
+    """
 
     signal: int | None = None
     code: int | None = None
+    stopped: bool = False
     user_seconds: float = 0.0
     system_seconds: float = 0.0
     peak: int = 0

@@ -21,9 +21,9 @@ import msgspec
 import grader
 from grader import provenance, submissions
 from grader.assignments import load_all
-from grader.errors import ConfigurationError
+from grader.errors import ConfigurationError, GraderError
 from grader.executors import Executor
-from grader.matching import match
+from grader.matching import Matching, match
 from grader.model import (
     Assignment,
     Attempt,
@@ -98,7 +98,7 @@ def run(request: Request, observer: Observer) -> Cohort:
     assignments = load_all(request.assignments, solutions=request.solutions, only=request.only_assignments)
     handed_in = _chosen(submissions.find(request.paths), request.only_student)
     with Store(request.store) as store:
-        plan = _plan(handed_in, assignments, explicit=bool(request.only_assignments), salt=store.salt)
+        plan = _plan(handed_in, assignments, known=_known(request, assignments), salt=store.salt)
         known = {} if request.fresh else _stored(store, plan.jobs)
         observer.planned(total=len(plan.jobs), reused=sum(job.key in known for job in plan.jobs))
         waiting = [job for job in plan.jobs if job.key not in known]
@@ -122,19 +122,57 @@ def _chosen(found: tuple[Submission, ...], only: str | None) -> tuple[Submission
     return chosen
 
 
-def _plan(handed_in: Iterable[Submission], assignments: tuple[Assignment, ...], *, explicit: bool, salt: str) -> _Plan:
+def _known(request: Request, assignments: tuple[Assignment, ...]) -> tuple[Assignment, ...] | None:
+    """All assignments there are, when only some were asked for: a class that fits another one is not meant for these.
+
+    None when all were asked for. One that cannot be read does not stand in the way of the others.
+    """
+    if not request.only_assignments:
+        return None
+    try:
+        return load_all(request.assignments, solutions=request.solutions)
+    except GraderError:
+        return assignments
+
+
+def _plan(
+    handed_in: Iterable[Submission],
+    assignments: tuple[Assignment, ...],
+    *,
+    known: tuple[Assignment, ...] | None,
+    salt: str,
+) -> _Plan:
     plan = _Plan()
     for submission in handed_in:
         if submission.rejected is not None:
             reason = submission.rejected
             plan.settled += [without_attempt(each, submission, Status.REJECTED, reason) for each in assignments]
             continue
-        found = match(submission, assignments, explicit=explicit)
+        found = _match(submission, assignments, known)
         plan.jobs += [_job(submission, assignment, chosen, salt) for assignment, chosen in found.matched]
-        if not found.matched or explicit:  # otherwise it is what it is, and the other assignments were not meant
+        if not found.matched or known:  # otherwise it is what it is, and the other assignments were not meant
             absent = found.unmatched
             plan.settled += [without_attempt(each, submission, Status.MISSING, reason) for each, reason in absent]
     return plan
+
+
+def _match(
+    submission: Submission, assignments: tuple[Assignment, ...], known: tuple[Assignment, ...] | None
+) -> Matching:
+    """What of a submission is graded; assignments that were asked for are matched if at all possible, but not with a
+    class that is another assignment's."""
+    if known is None:
+        return match(submission, assignments, explicit=False)
+    natural = {(own.file, own.target): each for each, own in match(submission, known, explicit=False).matched}
+    forced = match(submission, assignments, explicit=True)
+    kept, unmatched = [], list(forced.unmatched)
+    for assignment, chosen in forced.matched:
+        owner = natural.get((chosen.file, chosen.target), assignment)
+        if owner.id == assignment.id:
+            kept.append((assignment, chosen))
+        else:
+            unmatched.append((assignment, f"there is only {chosen.target}, which belongs to {owner.id}"))
+    return Matching(matched=tuple(kept), unmatched=tuple(unmatched))
 
 
 def _job(submission: Submission, assignment: Assignment, chosen: Match, salt: str) -> Job:

@@ -60,7 +60,9 @@ class Hired(Said, frozen=True, kw_only=True):
 
 
 class Retire(Said, frozen=True, kw_only=True):
-    """Examiner: kill the worker and say how it ended."""
+    """Examiner: kill the worker and say how it ended. `gone`: it hung up, so it has ended or is about to."""
+
+    gone: bool
 
 
 class Retired(Said, frozen=True, kw_only=True):

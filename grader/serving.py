@@ -131,7 +131,7 @@ class Desk:
             for leaf in found.values():
                 if leaf.is_leaf:
                     leaf.requires_grad_(True)
-            with _forgiving() if request.forgiving else contextlib.nullcontext():
+            with torch.enable_grad(), _forgiving() if request.forgiving else contextlib.nullcontext():
                 output = module(*_plain(request.args), **_plain_named(request.kwargs))
             for step in request.pick:
                 output = output[step]

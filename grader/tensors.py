@@ -24,8 +24,10 @@ TEXT_CAP: Final = 4000
 def encode_tensor(tensor: Tensor) -> wire.Array | wire.Hollow | wire.Opaque:
     """The wire's form of a tensor. Layouts and dtypes that do not cross become `Opaque`, device `meta` `Hollow`."""
     dtype = NAMES.get(tensor.dtype)
-    if dtype is None or tensor.layout is not torch.strided:
-        return wire.Opaque(f"Tensor of dtype {tensor.dtype}")
+    if tensor.layout is not torch.strided:
+        return wire.Opaque("sparse tensor")
+    if dtype is None:
+        return wire.Opaque(f"tensor of dtype {tensor.dtype}")
     shape = tuple(tensor.shape)
     if tensor.device.type != "cpu":
         return wire.Hollow(dtype, shape, tensor.device.type)

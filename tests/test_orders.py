@@ -66,7 +66,9 @@ def posts(sockets: tuple[socket.socket, socket.socket]) -> tuple[Post, Post]:
     return Post(host, FromExaminer), Post(examiner, FromHost)
 
 
-@pytest.mark.parametrize("message", [Hire(), Retire(), REPORTED, FINISHED], ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize(
+    "message", [Hire(), Retire(gone=True), REPORTED, FINISHED], ids=lambda message: type(message).__name__
+)
 def test_what_the_examiner_says_arrives_at_the_host(posts, message):
     host, examiner = posts
     examiner.send(message)
@@ -99,7 +101,7 @@ def test_a_descriptor_travels_beside_its_message(posts):
 
 def test_messages_keep_their_order_and_their_bounds(posts):
     host, examiner = posts
-    said = [Hire(), REPORTED, Retire(), FINISHED]
+    said = [Hire(), REPORTED, Retire(gone=False), FINISHED]
     for message in said:
         examiner.send(message)
 

@@ -32,7 +32,9 @@ def show(cohort: Cohort, out: Path, *, reused: int) -> None:
     missing = f" (missing: {', '.join(cohort.isolation.missing)})" if cohort.isolation.missing else ""
     console.print(f"Isolation: {cohort.isolation.level.value}{missing}.", highlight=False, soft_wrap=True)
     if cohort.interrupted:
-        console.print("Stopped before the end; what is finished is kept, and the next run goes on from here.")
+        console.print(
+            "Stopped before the end; what is finished is kept, and the next run goes on from here.", soft_wrap=True
+        )
     where = f"Report: {out / 'index.html'} (a page for each student: {out / '<assignment>' / '<student>.html'})"
     console.print(where, highlight=False, soft_wrap=True, markup=False)
 

@@ -39,6 +39,9 @@ def first_tensor(value: object) -> object:
 def describe_answer(value: object, shape: tuple[int, ...]) -> str:
     """What is wrong with a returned value, for the student."""
     wanted = f"a tensor of the input's shape {shape}"
+    if isinstance(value, tuple) and len(value) > 1 and all(isinstance(item, Tensor) for item in value):
+        shapes = ", ".join(str(tuple(item.shape)) for item in value[:4])
+        return f"forward returned a tuple or list of {len(value)} tensors, of shapes {shapes}, instead of {wanted}."
     value = first_tensor(value)
     match value:
         case None:

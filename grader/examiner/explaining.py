@@ -94,9 +94,9 @@ def finding(
 def exception_id(raised: Raised, config: dict[str, float]) -> str | None:
     """The finding an exception stands for, if it is one that can be told from its text and the student's line."""
     text = f"{raised.type}: {raised.text}"
-    if raised.type == "NameError":
-        name = re.search(r"name '(\w+)'", raised.text)
-        return "import-missing" if name and name[1] in WELL_KNOWN else "name-undefined"
+    unknown = re.search(r"name '(\w+)' is not defined", raised.text)
+    if unknown and raised.type in ("NameError", "NotFound"):
+        return "import-missing" if unknown[1] in WELL_KNOWN else "name-undefined"
     found = next((id_ for pattern, id_ in EXCEPTIONS if re.search(pattern, text)), None)
     if found != "shape-error":
         return found

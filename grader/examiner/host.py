@@ -30,11 +30,14 @@ from grader.examiner.reference import InProcess
 from grader.examiner.reporting import blocked, result_of, worst
 from grader.examiner.session import Session, Worker
 from grader.forkserver import Fate, ForkServer, Note
-from grader.model import CheckResult, CheckSpec, Match, Outcome
+from grader.model import CheckResult, CheckSpec, Limits, Match, Outcome
 from grader.orders import Course, Finished, FromHost, Hire, Order, Post, Reported, Retire, Setup
 
 HOST_PATIENCE: Final = 60.0
 """Seconds to wait for the host to supply or end a worker: it does nothing else meanwhile."""
+
+UNHURRIED: Final = Limits(seconds=3600, check_seconds=600, import_seconds=600)
+"""The reference is warmed up with; its first answers take longer than any later ones."""
 
 SLIM: Final = tuple(
     f"-pno:{name}"
@@ -102,7 +105,7 @@ class Examiner(Fixtures):
         if absent:
             return [f"{course.id}: pytest does not find {', '.join(absent)}"]
         match = Match(file=course.reference, target=course.entry)
-        session = Session(InProcess(Path(course.reference)), match, course.limits, seed=0)
+        session = Session(InProcess(Path(course.reference)), match, UNHURRIED, seed=0)
         self.sitting = Sitting(session, course.contract, (), seed="the reference")
         results: list[CheckResult] = []
         self._run_checks(course, results.append)
@@ -201,9 +204,9 @@ class RemoteAgency:
         stream = socket.socket(fileno=descriptors[0])
         return wire.Asker(wire.Connection(stream, wire.Reply, peer="the submission's process"))
 
-    def retire(self) -> Fate:
+    def retire(self, *, gone: bool) -> Fate:
         """End the last worker."""
-        self._post.send(Retire())
+        self._post.send(Retire(gone=gone))
         retired, _ = self._post.receive(deadline=time.monotonic() + HOST_PATIENCE)
         fate: Fate = retired.fate
         return fate

@@ -43,6 +43,6 @@ class InProcess:
     def close(self) -> None:
         """Nothing to hang up."""
 
-    def retire(self) -> Fate:
+    def retire(self, *, gone: bool) -> Fate:
         """Nothing to kill."""
         return Fate(code=0)

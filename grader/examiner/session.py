@@ -19,6 +19,9 @@ from grader.forkserver import Fate
 from grader.model import Limits, Loading, Match, Place
 from grader.text import clean
 
+BROKEN_OFF = 70
+"""The exit code of a worker whose own part, not the student's, could not go on."""
+
 SOFT_SHARE = 0.8
 """The share of the remaining time after which a worker interrupts itself, so that it can still say at which line."""
 
@@ -52,8 +55,8 @@ class Agency(Protocol):
     def hire(self) -> Worker:
         """A fresh worker that has not seen the submission's code yet."""
 
-    def retire(self) -> Fate:
-        """End the last one, and say how it ended."""
+    def retire(self, *, gone: bool) -> Fate:
+        """End the last one, and say how it ended. `gone`: it hung up, so it has ended or is about to."""
 
 
 class Session:
@@ -161,7 +164,8 @@ class Session:
         match fault:
             case Raised():
                 self.output = fault.output
-                self.loading_note = f"{line}raised {fault.type}: {fault.text}" if fault.stage == "load" else fault.text
+                said = f"{fault.type}: {fault.text}" if fault.text.strip() else fault.type
+                self.loading_note = f"{line}raised {said}" if fault.stage == "load" else fault.text
             case TimedOut():
                 self.loading_note = f"it was not done after {self._limits.import_seconds:g} seconds"
                 self.loading_note += f" (at {line.strip()})" if line else ""
@@ -182,7 +186,7 @@ class Session:
             self._retire()
             raise TimedOut(late) from None
         except PeerClosed:
-            raise Killed(f"The process {describe_fate(self._retire())}.") from None
+            raise Killed(f"The process {describe_fate(self._retire(gone=True))}.") from None
         except WireError:
             self._retire()
             raise Killed("The process sent something other than an answer and was stopped.") from None
@@ -201,15 +205,17 @@ class Session:
             return f"The time for the whole submission, {self._limits.seconds:g} seconds, is used up."
         return f"It was not done after {budget:g} seconds."
 
-    def _retire(self) -> Fate:
+    def _retire(self, *, gone: bool = False) -> Fate:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.close()
-        return self._agency.retire()
+        return self._agency.retire(gone=gone)
 
 
 def describe_fate(fate: Fate) -> str:
     """How a process ended, as the end of a sentence that begins with "the process"."""
+    if fate.stopped or fate.code == BROKEN_OFF:
+        return "broke off its connection to the grader"
     if fate.signal is not None:
         return f"was ended by {SIGNALS.get(fate.signal, f'signal {fate.signal}')}"
     return f"ended itself with exit code {fate.code} (for example through os._exit)"

@@ -35,6 +35,9 @@ from grader.orders import Course, Finished, FromExaminer, Hire, Hired, Order, Po
 GRACE: Final = 30.0
 """Seconds beyond a submission's own budget after which the host stops waiting for the examiner."""
 
+LAST_BREATH: Final = 0.3
+"""Seconds for a worker that hung up to end by itself, so that it can be said how."""
+
 QUIET: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LANG": "C.UTF-8", "MPLBACKEND": "Agg"}
 """One thread, so that forking is safe, and nothing that says who or where we are."""
 
@@ -80,7 +83,7 @@ class _Crew:
                         raise error
         finally:
             self._stopping = True
-            self._rooms.end_all()
+            self._rooms.close_down()
             for thread in self._threads:
                 thread.join(timeout=10)
 
@@ -112,6 +115,8 @@ class _Rooms:
         self._reviving = threading.Lock()
         self._processes: dict[str, WarmProcess] = {}
         self._leases: set[Lease] = set()
+        self._leasing = threading.Lock()
+        self._closing = False
 
     def __enter__(self) -> _Rooms:
         try:
@@ -139,29 +144,38 @@ class _Rooms:
         try:
             return _Examination(self, job).run()
         except WarmProcessError as error:
+            if self._closing:
+                raise
             self._revive(error.room)
         try:
             return _Examination(self, job).run()
         except WarmProcessError as error:
+            if self._closing:
+                raise
             self._revive(error.room)
             return _attempt(job, {}, None, 0.0, missing=_ended_us(job))
 
     def spawn(self, room: str, payload: bytes, descriptors: list[int]) -> Lease:
         """A child of one of the warm processes."""
-        lease = self._processes[room].spawn(payload, descriptors)
-        self._leases.add(lease)
+        with self._leasing:
+            if self._closing:
+                raise WarmProcessError("the run is being stopped", room=room)
+            lease = self._processes[room].spawn(payload, descriptors)
+            self._leases.add(lease)
         return lease
 
-    def end(self, lease: Lease) -> Fate:
-        """End a child and say how it ended."""
-        self._leases.discard(lease)
-        return lease.end()
+    def end(self, lease: Lease, *, patience: float = 0.0) -> Fate:
+        """End a child and say how it ended. It gets `patience` seconds to end by itself."""
+        with self._leasing:
+            self._leases.discard(lease)
+        return lease.end(patience=patience)
 
-    def end_all(self) -> None:
-        """End every child there is."""
-        for lease in tuple(self._leases):
-            with contextlib.suppress(WarmProcessError):
-                self.end(lease)
+    def close_down(self) -> None:
+        """Have every child killed, and start no other. Whoever holds a lease learns its fate, and ends it."""
+        with self._leasing:
+            self._closing = True
+            for lease in self._leases:
+                lease.hang_up()
 
     def _revive(self, room: str) -> None:
         with self._reviving:
@@ -221,8 +235,8 @@ class _Examination:
                 case Hire():
                     self._retire()
                     self._hire(post, bundle)
-                case Retire():
-                    post.send(Retired(fate=self._retire()))
+                case Retire(gone=gone):
+                    post.send(Retired(fate=self._retire(patience=LAST_BREATH if gone else 0.0)))
                 case Reported(result=result):
                     self._results[result.check] = result
                 case Finished():
@@ -236,9 +250,9 @@ class _Examination:
             self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), [workers.fileno(), bundle])
             post.send(Hired(), (examiners.fileno(),))
 
-    def _retire(self) -> Fate:
+    def _retire(self, *, patience: float = 0.0) -> Fate:
         worker, self._worker = self._worker, None
-        return Fate() if worker is None else self._rooms.end(worker)
+        return Fate() if worker is None else self._rooms.end(worker, patience=patience)
 
 
 def _attempt(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -37,12 +38,22 @@ class Lease:
             packets.close()
             raise
 
-    def end(self) -> Fate:
-        """Kill the child unless it has ended by itself, and say how it ended. Raises `WarmProcessError`."""
+    def end(self, *, patience: float = 0.0) -> Fate:
+        """Kill the child unless it ends by itself within `patience` seconds, and say how it ended.
+
+        Raises:
+            WarmProcessError: the process it was forked from is gone.
+        """
+        with self._packets:
+            ended = bool(select.select([self._packets], [], [], patience)[0])
+            self.hang_up()
+            fate = msgspec.json.decode(self._receive(), type=Fate)
+        return msgspec.structs.replace(fate, stopped=patience > 0 and not ended)
+
+    def hang_up(self) -> None:
+        """Have the child killed, and wait for nothing."""
         with contextlib.suppress(OSError):  # it has ended already, and its fate is waiting
             self._packets.shutdown(socket.SHUT_WR)  # not a message: unread, it would reset what the server sends
-        with self._packets:
-            return msgspec.json.decode(self._receive(), type=Fate)
 
     def _receive(self) -> bytes:
         try:

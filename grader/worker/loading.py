@@ -21,6 +21,7 @@ from grader.serving import NotFound
 from grader.worker.definitions import definitions, execute
 
 OUTPUT_CAP = 8000
+PACKAGE = "submission"
 
 
 class Bundle:
@@ -48,9 +49,16 @@ class Bundle:
         return frozenset(part for path in self._files for part in PurePosixPath(path).with_suffix("").parts)
 
     def source(self, path: str) -> str:
-        """The text of one file. Raises `SyntaxError` or `UnicodeDecodeError` when it is not Python text."""
+        """The text of one file. Raises `SyntaxError` when it is not Python text."""
         known = self.sources.get(path)
-        return importlib.util.decode_source(self._files[path]) if known is None else known
+        if known is not None:
+            return known
+        try:
+            return importlib.util.decode_source(self._files[path])
+        except UnicodeDecodeError as error:
+            line = self._files[path].count(b"\n", 0, error.start) + 1
+            problem = f"the file is not {error.encoding} text; save it as UTF-8"
+            raise SyntaxError(problem, (path, line, None, None)) from None
 
     def paths(self, module: str, roots: Sequence[str]) -> str | None:
         """The path of the file that `import module` means, looked for below each root."""
@@ -82,6 +90,9 @@ class Submission:
         sys.argv = [request.file]
         module = ModuleType(path.stem)
         module.__file__ = request.file
+        module.__package__ = PACKAGE  # so that `from .helper import x` finds the file beside it
+        sys.modules[PACKAGE] = package = ModuleType(PACKAGE)
+        package.__path__ = []
         sys.modules.setdefault(path.stem, module)
         problems = _run(module, self._bundle, request.file, request.definitions_only)
         return _find(module, request.target, problems)
@@ -96,9 +107,10 @@ class _Finder(MetaPathFinder, Loader):
         self._definitions_only = definitions_only
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        found = self._bundle.paths(fullname, self._roots)
+        name = fullname.removeprefix(f"{PACKAGE}.")
+        found = self._bundle.paths(name, self._roots)
         if found is None:
-            if not self._bundle.has_folder(fullname, self._roots):
+            if not self._bundle.has_folder(name, self._roots):
                 return None
             return ModuleSpec(fullname, None, is_package=True)
         return ModuleSpec(fullname, self, origin=found, is_package=found.endswith("__init__.py"))

@@ -70,7 +70,7 @@ class FakeAgency:
         self.workers.append(FakeWorker(next(self._scripts), self.log))
         return self.workers[-1]
 
-    def retire(self) -> Fate:
+    def retire(self, *, gone: bool) -> Fate:
         self.log.append("retire")
         return self._fate
 
