@@ -8,12 +8,16 @@ anonymous file), and passes the other end to the examiner's child. From then on 
 hears only results. When the examiner is done, or the host's clock says that it must be, both children are killed; only
 then is the attempt a value.
 
+Examiner and worker take turns: one waits while the other computes. So both stay on one core, a different one for each
+job that is under way; waking the other up on another core costs more than most answers.
+
 A warm process that goes away (student code of the same user can kill it) is started again, and the job repeated once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import shutil
 import socket
@@ -65,7 +69,10 @@ class _Crew:
         self._taking = threading.Lock()
         self._done: queue.SimpleQueue[Attempt | BaseException | None] = queue.SimpleQueue()
         self._stopping = False
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(size)]
+        cores = _cores()
+        self._threads = [
+            threading.Thread(target=self._work, args=(cores[slot % len(cores)],), daemon=True) for slot in range(size)
+        ]
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield attempts as they are done; stop the threads when the caller has had enough."""
@@ -87,11 +94,11 @@ class _Crew:
             for thread in self._threads:
                 thread.join(timeout=10)
 
-    def _work(self) -> None:
+    def _work(self, core: int) -> None:
         try:
             while (job := self._take()) is not None:
                 self._on_start(job)
-                attempt = self._rooms.examine(job)
+                attempt = self._rooms.examine(job, core)
                 if self._stopping:
                     return
                 self._done.put(attempt)
@@ -139,16 +146,16 @@ class _Rooms:
             return WarmProcess(room, environment=QUIET, setup=self._setup)
         return WarmProcess(room, environment=QUIET, arguments=[str(self._scratch)])
 
-    def examine(self, job: Job) -> Attempt:
+    def examine(self, job: Job, core: int) -> Attempt:
         """Examine one job. A warm process that goes away meanwhile is started again, and the job repeated once."""
         try:
-            return _Examination(self, job).run()
+            return _Examination(self, job, core).run()
         except WarmProcessError as error:
             if self._closing:
                 raise
             self._revive(error.room)
         try:
-            return _Examination(self, job).run()
+            return _Examination(self, job, core).run()
         except WarmProcessError as error:
             if self._closing:
                 raise
@@ -195,9 +202,10 @@ class _Rooms:
 class _Examination:
     """One job, from the first fork to the last kill."""
 
-    def __init__(self, rooms: _Rooms, job: Job) -> None:
+    def __init__(self, rooms: _Rooms, job: Job, core: int) -> None:
         self._rooms = rooms
         self._job = job
+        self._core = core
         self._worker: Lease | None = None
         self._results: dict[str, CheckResult] = {}
         self._finished: Finished | None = None
@@ -213,6 +221,7 @@ class _Examination:
                 seed=self._job.seed,
             )
             examiner = self._rooms.spawn("examiner", msgspec.json.encode(order), [theirs.fileno()])
+            examiner.stay_on(self._core)
             theirs.close()
             try:
                 deadline = started + self._job.assignment.limits.seconds + GRACE
@@ -248,6 +257,7 @@ class _Examination:
         examiners, workers = socket.socketpair()
         with examiners, workers:
             self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), [workers.fileno(), bundle])
+            self._worker.stay_on(self._core)
             post.send(Hired(), (examiners.fileno(),))
 
     def _retire(self, *, patience: float = 0.0) -> Fate:
@@ -287,6 +297,13 @@ def _attempt(
         loading_where=finished.loading_where,
         output=finished.output,
     )
+
+
+def _cores() -> list[int]:
+    try:
+        return sorted(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return list(range(os.cpu_count() or 1))
 
 
 def _unanswered(check: str) -> CheckResult:

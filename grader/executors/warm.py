@@ -38,6 +38,11 @@ class Lease:
             packets.close()
             raise
 
+    def stay_on(self, core: int) -> None:
+        """Run the child on one core only, where the system allows to say so."""
+        with contextlib.suppress(OSError, AttributeError):
+            os.sched_setaffinity(self.pid, {core})
+
     def end(self, *, patience: float = 0.0) -> Fate:
         """Kill the child unless it ends by itself within `patience` seconds, and say how it ended.
 
