@@ -11,7 +11,6 @@ import contextlib
 import inspect
 import random
 import signal
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
@@ -259,7 +258,6 @@ class _SoftBudget:
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        self._until = time.monotonic() + self._seconds
         signal.signal(signal.SIGALRM, _out_of_time)
         signal.setitimer(signal.ITIMER_REAL, self._seconds)
 

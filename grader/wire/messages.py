@@ -1,0 +1,201 @@
+"""The questions an examiner asks and the answers a worker gives. Answers are claims: none has a field for a verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from grader.errors import WireError
+from grader.wire.values import FRAME_CAP, Array, Part, Value, check_shape
+
+LEAVES_CAP: Final = 4000
+PATH_CAP: Final = 400
+
+
+# -- what the examiner asks --------------------------------------------------------------------------------------------
+
+
+class Question(Part, frozen=True):
+    """Base of requests. `seconds` is the soft budget: past it the answering side gives up by itself if it still can."""
+
+
+class Open(Question, frozen=True):
+    """Load the submission and find `target` in `file`. With `definitions_only` its top-level code is not run."""
+
+    file: str
+    target: str
+    definitions_only: bool
+    seed: int
+    seconds: float
+
+
+class Build(Question, frozen=True):
+    """Call the target with these arguments; the result is a module with a number.
+
+    With a `dtype`, it is then converted, unregistered tensors too, switched to eval mode, and given these values.
+    """
+
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+    dtype: str | None
+    values: dict[str, Array]
+    seconds: float
+
+
+class Survey(Question, frozen=True):
+    """List the module's learnable tensors again (lazy ones get their shape at the first call)."""
+
+    module: int
+    seconds: float
+
+
+class Load(Question, frozen=True):
+    """Set the named learnable tensors of a module to these values."""
+
+    module: int
+    values: dict[str, Array]
+    seconds: float
+
+
+class Switch(Question, frozen=True):
+    """`train()` or `eval()`."""
+
+    module: int
+    training: bool
+    seconds: float
+
+
+class Convert(Question, frozen=True):
+    """`module.to(dtype or device)`. With `reach`, learnable tensors that are not registered are converted too."""
+
+    module: int
+    dtype: str | None
+    device: str | None
+    reach: bool
+    seconds: float
+
+
+class Call(Question, frozen=True):
+    """Call the module. `echo` asks for the tensor arguments back as they are afterwards."""
+
+    module: int
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+    echo: bool
+    seconds: float
+
+
+class Differentiate(Question, frozen=True):
+    """Call the module and backpropagate: for each i, the gradient of `sum(cotangents[i] * output)`.
+
+    `pick` leads from the returned value to the output tensor: indices into tuples, keys into dicts. With `forgiving`,
+    values that were overwritten in place are kept for the backward pass, which would otherwise refuse.
+    """
+
+    module: int
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+    pick: tuple[int | str, ...]
+    cotangents: Array
+    forgiving: bool
+    seconds: float
+
+
+Request = Open | Build | Survey | Load | Switch | Convert | Call | Differentiate
+
+
+# -- what the worker answers -------------------------------------------------------------------------------------------
+
+
+class Answer(Part, frozen=True):
+    """Base of replies. All of them are claims."""
+
+
+class Parameter(Part, frozen=True):
+    """One parameter of a signature. `kind` is `positional`, `keyword`, `either`, `args` or `kwargs`."""
+
+    name: str
+    kind: str
+    required: bool
+
+
+class Leaf(Part, frozen=True):
+    """One learnable tensor. `path` names it; `shape` is None while a lazy one has none."""
+
+    path: str
+    shape: tuple[int, ...] | None
+    dtype: str
+    registered: bool
+    trainable: bool
+
+
+class Opened(Answer, frozen=True):
+    """The submission is loaded. Signatures leave out `self`; `output` is the beginning of what it printed."""
+
+    construct: tuple[Parameter, ...]
+    call: tuple[Parameter, ...]
+    is_module: bool
+    output: str
+
+
+class Built(Answer, frozen=True):
+    """The module's number and its learnable tensors."""
+
+    module: int
+    leaves: tuple[Leaf, ...]
+
+
+class Returned(Answer, frozen=True):
+    """What a call returned, and the tensor arguments afterwards if they were asked for."""
+
+    value: Value
+    echo: tuple[Value, ...]
+
+
+class Slopes(Answer, frozen=True):
+    """Gradients by leaf path, one along the first axis for each cotangent. `untouched` lists leaves without any."""
+
+    output: Value
+    gradients: dict[str, Array]
+    untouched: tuple[str, ...]
+
+
+class Done(Answer, frozen=True):
+    """It was carried out."""
+
+
+class Frame(Part, frozen=True):
+    """One line of a student's traceback."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+
+
+class Raised(Answer, frozen=True):
+    """The submission's code raised. `frames` are its own lines only, outermost first.
+
+    `stage` is `load`, `find`, `build` or `call`; `overtime` says that the soft budget ended it.
+    """
+
+    stage: str
+    type: str
+    message: str
+    frames: tuple[Frame, ...]
+    overtime: bool
+    output: str
+
+
+Reply = Opened | Built | Returned | Slopes | Done | Raised
+
+
+def check_leaves(leaves: tuple[Leaf, ...]) -> None:
+    """Raise `WireError` unless values for all these leaves together could cross in one message."""
+    if len(leaves) > LEAVES_CAP or any(len(leaf.path) > PATH_CAP for leaf in leaves):
+        raise WireError("a module has too many leaves, or too long names for them")
+    shapes = [leaf.shape for leaf in leaves if leaf.shape is not None]
+    for shape in shapes:
+        check_shape(shape)
+    if sum(map(math.prod, shapes)) * 8 > FRAME_CAP:
+        raise WireError("the leaves of a module are too large together")
