@@ -162,6 +162,10 @@ class _Rooms:
             self._revive(error.room)
             return _attempt(job, {}, None, 0.0, missing=_ended_us(job))
 
+    def make_home(self) -> Path:
+        """An empty folder for one worker."""
+        return Path(tempfile.mkdtemp(dir=self._scratch))
+
     def spawn(self, room: str, payload: bytes, descriptors: list[int]) -> Lease:
         """A child of one of the warm processes."""
         with self._leasing:
@@ -207,6 +211,7 @@ class _Examination:
         self._job = job
         self._core = core
         self._worker: Lease | None = None
+        self._home: Path | None = None
         self._results: dict[str, CheckResult] = {}
         self._finished: Finished | None = None
 
@@ -227,9 +232,10 @@ class _Examination:
                 deadline = started + self._job.assignment.limits.seconds + GRACE
                 self._converse(Post(ours, FromExaminer), bundle, deadline)
             finally:
-                for lease in (examiner, self._worker):
-                    if lease is not None:
-                        self._rooms.end(lease)
+                try:
+                    self._rooms.end(examiner)
+                finally:
+                    self._retire()
         seconds = time.monotonic() - started
         return _attempt(self._job, self._results, self._finished, seconds, isolation=self._rooms.isolation)
 
@@ -253,7 +259,8 @@ class _Examination:
 
     def _hire(self, post: Post, bundle: int) -> None:
         limits = self._job.assignment.limits
-        payload = {"memory": limits.memory, "cpu_seconds": int(limits.seconds) + 5}
+        self._home = self._rooms.make_home()
+        payload = {"memory": limits.memory, "cpu_seconds": int(limits.seconds) + 5, "home": str(self._home)}
         examiners, workers = socket.socketpair()
         with examiners, workers:
             self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), [workers.fileno(), bundle])
@@ -262,7 +269,11 @@ class _Examination:
 
     def _retire(self, *, patience: float = 0.0) -> Fate:
         worker, self._worker = self._worker, None
-        return Fate() if worker is None else self._rooms.end(worker, patience=patience)
+        try:
+            return Fate() if worker is None else self._rooms.end(worker, patience=patience)
+        finally:
+            if self._home is not None:
+                shutil.rmtree(self._home, ignore_errors=True)  # whoever could have raced with this is dead
 
 
 def _attempt(

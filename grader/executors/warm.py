@@ -84,8 +84,8 @@ class WarmProcess:
         self,
         room: str,
         *,
-        arguments: Sequence[str] = (),
         environment: Mapping[str, str],
+        arguments: Sequence[str] = (),
         setup: bytes | None = None,
     ) -> None:
         self.room = room

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -23,26 +24,31 @@ from grader.worker.loading import BoundedText, Bundle, Submission
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a child is told before it is locked down: its limits. The files come in a descriptor."""
+    """What a child is told before it is locked down: its limits, and an empty folder that is its own.
+
+    The files come in a descriptor.
+    """
 
     memory: int
     cpu_seconds: int
+    home: str
 
 
 def main(control: int, scratch: Path) -> None:
-    """Warm up, say so, and fork until the host goes away."""
+    """Warm up, say so, and fork until the host goes away; then remove the folder that held the children's homes."""
     warming.warm()
     server = ForkServer(socket.socket(fileno=control))
     server.announce(Note(ready=True, facts={"isolation": "process-only"}))
-    server.serve(lambda payload, descriptors: work(payload, descriptors, scratch))
+    server.serve(work)
+    shutil.rmtree(scratch, ignore_errors=True)  # the host does this too, unless it was killed
 
 
-def work(payload: bytes, descriptors: list[int], scratch: Path) -> None:
+def work(payload: bytes, descriptors: list[int]) -> None:
     """A child's whole life: read the submission, lock down, answer questions until the examiner hangs up."""
     order = msgspec.json.decode(payload, type=Order)
     stream, bundle_descriptor = descriptors
     files = _read_bundle(bundle_descriptor)
-    lockdown.apply(keep=stream, scratch=scratch, memory=order.memory, cpu_seconds=order.cpu_seconds)
+    lockdown.apply(keep=stream, home=Path(order.home), memory=order.memory, cpu_seconds=order.cpu_seconds)
     sys.stdout = sys.stderr = printed = BoundedText()
     bundle = Bundle(files)
     desk = Desk(Submission(bundle), sources=bundle.lines(), output=printed.text)

@@ -29,18 +29,18 @@ DESCRIPTORS: Final = 128
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def apply(*, keep: int, scratch: Path, memory: int, cpu_seconds: int) -> None:
+def apply(*, keep: int, home: Path, memory: int, cpu_seconds: int) -> None:
     """Lock this process down.
 
     Args:
         keep: the one descriptor above 2 that stays open.
-        scratch: a directory; the process gets one of its own inside it as working directory and home.
+        home: an empty directory that nobody else uses; it becomes working directory, home and temporary folder.
         memory: address space in bytes.
         cpu_seconds: CPU time after which the kernel kills the process.
     """
     _silence_standard_streams()
     _close_others(keep)
-    _settle_in(scratch)
+    _settle_in(home)
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -66,9 +66,7 @@ def _close_others(keep: int) -> None:
     os.closerange(keep + 1, 4096)
 
 
-def _settle_in(scratch: Path) -> None:
-    home = scratch / str(os.getpid())
-    home.mkdir(mode=0o700)
+def _settle_in(home: Path) -> None:
     os.chdir(home)
     os.environ.update(HOME=str(home), TMPDIR=str(home), MPLCONFIGDIR=str(home))
 

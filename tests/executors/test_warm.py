@@ -5,6 +5,7 @@ import fcntl
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -157,10 +158,10 @@ def test_nothing_can_be_spawned_from_a_process_that_is_gone():
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
+def worker() -> Iterator[WarmProcess]:
     """The real worker process: starting it takes as long as importing torch."""
     os.environ["GRADER_TEST_CANARY"] = "secret"
-    process = WarmProcess("worker", environment=QUIET, arguments=[str(tmp_path_factory.mktemp("scratch"))])
+    process = WarmProcess("worker", environment=QUIET, arguments=[tempfile.mkdtemp()])
     try:
         process.wait()
         yield process
@@ -173,7 +174,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
 def hired(worker: WarmProcess) -> Iterator[tuple[Lease, wire.Asker]]:
     """A child of the worker that has loaded the submission above."""
     ours, theirs = socket.socketpair()
-    payload = msgspec.json.encode({"memory": 4 << 30, "cpu_seconds": 20})
+    payload = msgspec.json.encode({"memory": 4 << 30, "cpu_seconds": 20, "home": tempfile.mkdtemp()})
     with sealed(msgspec.msgpack.encode({"doubling.py": SUBMISSION})) as bundle:
         lease = worker.spawn(payload, [theirs.fileno(), bundle])
     theirs.close()
@@ -220,7 +221,7 @@ def test_the_fates_of_many_children_that_are_killed_at_once_all_arrive(worker):
             ours, theirs = socket.socketpair()
             with ours, theirs, sealed(msgspec.msgpack.encode({})) as bundle:
                 try:
-                    payload = msgspec.json.encode({"memory": 4 << 30, "cpu_seconds": 20})
+                    payload = msgspec.json.encode({"memory": 4 << 30, "cpu_seconds": 20, "home": tempfile.mkdtemp()})
                     fates.append(worker.spawn(payload, [theirs.fileno(), bundle]).end())
                 except WarmProcessError as error:
                     fates.append(error)
