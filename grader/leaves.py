@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import torch
@@ -15,7 +15,7 @@ WALK_DEPTH: Final = 6
 LEAVES_CAP: Final = 2000
 
 
-Found = Iterable[tuple[str, Tensor, bool]]
+Found = Sequence[tuple[str, Tensor, bool]]
 """Path, tensor, and whether it is registered."""
 
 

@@ -60,6 +60,7 @@ class Desk:
         self._output = output
         self._target: Any = None
         self._modules: list[Any] = []
+        self._leaves: list[leaves.Found] = []  # as built: what a module stores while it is called is not learned
 
     def answer(self, request: wire.Request) -> wire.Reply:
         """Carry out one request. Never raises on behalf of student code: what it raises is an answer too."""
@@ -85,9 +86,9 @@ class Desk:
         module = self._modules[request.module]
         match request:
             case wire.Survey():
-                return wire.Built(request.module, leaves.survey(leaves.walk(module)))
+                return wire.Built(request.module, leaves.survey(self._leaves[request.module]))
             case wire.Load():
-                leaves.fill(leaves.walk(module), _decoded(request.values))
+                leaves.fill(self._leaves[request.module], _decoded(request.values))
             case wire.Switch():
                 leaves.switch(module, training=request.training)
             case wire.Convert():
@@ -111,6 +112,7 @@ class Desk:
             leaves.convert(module, dtype=_dtype(request.dtype), device=None, reach=True)
             leaves.switch(module, training=False)
         found = tuple(leaves.walk(module))
+        self._leaves.append(found)
         if request.values:
             leaves.fill(found, _decoded(request.values))
         return wire.Built(len(self._modules) - 1, leaves.survey(found))
@@ -123,7 +125,7 @@ class Desk:
 
     def _differentiate(self, request: wire.Differentiate) -> wire.Slopes:
         module = self._modules[request.module]
-        found = {path: leaf for path, leaf, _ in leaves.walk(module) if leaves.has_values(leaf)}
+        found = {path: leaf for path, leaf, _ in self._leaves[request.module] if leaves.has_values(leaf)}
         asked = [leaf.requires_grad for leaf in found.values()]
         cotangents = tensors.decode_tensor(request.cotangents)
         try:
