@@ -90,12 +90,13 @@ class Live(Silent):
         self._task = progress.add_task("starting", total=None, rate="", imperfect=0)
 
     def _show(self) -> None:
-        names = ", ".join(list(self.running)[:3]) or "starting"
+        names = ", ".join(list(self.running)[:3])
+        doing = f"{len(self.running)} running: {names}" if names else "starting" if not self.done else "writing reports"
         self._progress.update(
             self._task,
             total=(self.total - self.reused) or None,
             completed=self.done,
-            description=escape(names[:40]),
+            description=escape(doing[:50]),
             imperfect=self.imperfect,
             rate=f"{self.rate:.1f}/s" if self.done else "",
         )
