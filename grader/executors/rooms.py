@@ -1,0 +1,153 @@
+"""The warm processes of a run: started together, watched, started again when they go away."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from grader.errors import WarmProcessError
+from grader.executors.warm import Lease, WarmProcess
+from grader.forkserver import Fate
+from grader.model import Assignment, IsolationLevel
+from grader.orders import Course, Setup
+
+QUIET: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LANG": "C.UTF-8", "MPLBACKEND": "Agg"}
+"""One thread, so that forking is safe, and nothing that says who or where we are."""
+
+
+class Rooms:
+    """The two warm processes, and the children that are alive. A context manager.
+
+    Attributes:
+        turns: who may examine together with others, and who alone.
+    """
+
+    def __init__(self, assignments: tuple[Assignment, ...]) -> None:
+        self._setup = msgspec.json.encode(Setup(courses=tuple(map(_course, assignments))))
+        self._scratch = Path(tempfile.mkdtemp(prefix="grader-"))
+        self._reviving = threading.Lock()
+        self.turns = Turns()
+        self._processes: dict[str, WarmProcess] = {}
+        self._leases: set[Lease] = set()
+        self._leasing = threading.Lock()
+        self._closing = False
+
+    def __enter__(self) -> Rooms:
+        try:
+            for room in ("examiner", "worker"):  # both start at once, then both are awaited
+                self._processes[room] = self._start(room)
+            for process in self._processes.values():
+                process.wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes.values():
+            process.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _start(self, room: str) -> WarmProcess:
+        if room == "examiner":
+            return WarmProcess(room, environment=QUIET, setup=self._setup)
+        return WarmProcess(room, environment=QUIET, arguments=[str(self._scratch)])
+
+    def make_home(self) -> Path:
+        """An empty folder for one worker."""
+        return Path(tempfile.mkdtemp(dir=self._scratch))
+
+    def spawn(self, room: str, payload: bytes, descriptors: list[int]) -> Lease:
+        """A child of one of the warm processes."""
+        with self._leasing:
+            if self._closing:
+                raise WarmProcessError("the run is being stopped", room=room)
+            lease = self._processes[room].spawn(payload, descriptors)
+            self._leases.add(lease)
+        return lease
+
+    def end(self, lease: Lease, *, patience: float = 0.0) -> Fate:
+        """End a child and say how it ended. It gets `patience` seconds to end by itself."""
+        with self._leasing:
+            self._leases.discard(lease)
+        return lease.end(patience=patience)
+
+    def close_down(self) -> None:
+        """Have every child killed, and start no other. Whoever holds a lease learns its fate, and ends it."""
+        with self._leasing:
+            self._closing = True
+            for lease in self._leases:
+                lease.hang_up()
+
+    def revive(self, error: WarmProcessError) -> None:
+        """Start the process again that went away. Raises the error when it was this run's end that ended it."""
+        room = error.room
+        with self._reviving:
+            if self._closing:
+                raise error
+            process = self._processes[room]
+            if process.alive():
+                return  # another thread was here first
+            process.close()
+            self._processes[room] = self._start(room)
+            self._processes[room].wait()
+
+    @property
+    def isolation(self) -> IsolationLevel:
+        """The level the worker process reported for its children."""
+        return IsolationLevel(self._processes["worker"].facts["isolation"])
+
+
+class Turns:
+    """Lets any number in together, or one alone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._taken = False
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Wait until nobody is, or wants to be, alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else in, and wait until those inside have left."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken)
+            self._taken = True
+            self._changed.wait_for(lambda: self._inside == 0)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken = False
+                self._changed.notify_all()
+
+
+def _course(assignment: Assignment) -> Course:
+    return Course(
+        id=assignment.id,
+        checks_folder=str((assignment.folder / "checks").resolve()),
+        reference=str(assignment.reference.resolve()),
+        entry=assignment.entry,
+        contract=assignment.contract,
+        limits=assignment.limits,
+        checks=assignment.checks,
+    )
