@@ -225,7 +225,7 @@ def ordinary_grades() -> tuple[Grade, ...]:
         ada(),
         changed(grade("alan"), reused=True),
         absent("barbara", Status.MISSING, "No file defines SelfAttention."),
-        absent("claude", Status.REJECTED, "The archive holds a path outside itself: ../../etc/passwd"),
+        absent("clara", Status.REJECTED, "The archive holds a path outside itself: ../../etc/passwd"),
         grade(
             "donald",
             other(shape, Outcome.INTERNAL, "", detail="Traceback: examiner lost its worker"),

@@ -133,7 +133,7 @@ def test_the_class_page_says_what_an_instructor_must_know(files: dict[str, bytes
     for statement in (
         "23 students",
         "The run was interrupted",
-        "claude, Self-attention: rejected The archive holds a path outside itself",
+        "clara, Self-attention: rejected The archive holds a path outside itself",
         "donald, Self-attention: needs attention",
         "Traceback: examiner lost its worker",
         "ada 5 / 12 Scores divided by sqrt(embed_dim) (+1 more)",
@@ -155,7 +155,7 @@ def test_a_page_about_nothing_handed_in_says_so_with_the_reason() -> None:
 
 
 def test_a_page_about_an_unreadable_submission_says_so_with_the_reason() -> None:
-    page = page_of(sample.absent("claude", Status.REJECTED, "The archive is damaged."))
+    page = page_of(sample.absent("clara", Status.REJECTED, "The archive is damaged."))
 
     assert "Your submission could not be graded" in page
     assert "The archive is damaged." in page

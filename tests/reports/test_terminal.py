@@ -27,7 +27,7 @@ def test_the_table_says_all_in_words() -> None:
         "ada self-attention 5 / 12 Scores divided by sqrt(embed_dim) (+1 more) self-attention/ada.html"
     )
     assert rows["donald"].startswith("donald self-attention 12 / 12 not graded: shape (needs attention)")
-    assert rows["claude"].startswith("claude self-attention 0 / 12 cannot be read")
+    assert rows["clara"].startswith("clara self-attention 0 / 12 cannot be read")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
