@@ -30,6 +30,8 @@ KINDS: Final = {
     inspect.Parameter.VAR_KEYWORD: "kwargs",
 }
 FRAMES_CAP: Final = 20
+INSIST_EVERY: Final = 0.2
+"""Seconds after which an interruption is repeated: one that falls into a finaliser is lost."""
 
 
 class Overtime(BaseException):
@@ -147,6 +149,7 @@ class Desk:
         return wire.Slopes(tensors.encode(output), arrays, untouched)
 
     def _raised(self, error: BaseException, stage: str) -> wire.Raised:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an interruption may have struck just when the timer was being stopped
         return wire.Raised(
             stage=stage,
             type=_said(lambda: type.__getattribute__(type(error), "__name__"), 200),
@@ -261,7 +264,7 @@ class _SoftBudget:
 
     def __enter__(self) -> None:
         signal.signal(signal.SIGALRM, _out_of_time)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds, INSIST_EVERY)
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
