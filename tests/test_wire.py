@@ -583,14 +583,6 @@ def test_a_size_that_is_not_a_whole_number_is_refused(pair, size):
     refused(pair, {"is": "Returned", "value": value, "echo": []})
 
 
-def test_all_arrays_in_a_value_are_found_outermost_first():
-    first, second, third = (Array("uint8", (1,), bytes([n])) for n in range(3))
-    value = Sequence((first, None, Mapping({"a": second, "b": Sequence((third, Opaque("x")))})))
-
-    assert wire.arrays_in(value) == (first, second, third)
-    assert wire.arrays_in("text") == ()
-
-
 # -- whatever arrives --------------------------------------------------------------------------------------------------
 
 
