@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
-STUDENTS = tuple(f"student{number:02}" for number in range(12))
+STUDENTS = tuple(f"student{number:02}" for number in range(30))
 SLOW = "\nimport time\n\ntime.sleep(0.3)\n"
 """At the end of each file, so that there is time to interrupt."""
 ENDLESS = "aaron"
@@ -192,7 +192,7 @@ def students(results: dict[str, Any]) -> set[str]:
 def test_the_run_was_killed_in_the_middle_with_its_processes_alive(story):
     assert story.killed.code == -signal.SIGKILL
     assert 3 <= len(story.killed.stored) < len(STUDENTS)
-    assert story.killed.processes >= 4  # the command, examiner, worker, and a child of one of them
+    assert story.killed.processes >= 3  # the command, examiner and worker; between two jobs they have no children
 
 
 def test_killing_the_command_ends_all_its_processes(story):
