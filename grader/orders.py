@@ -15,7 +15,7 @@ import msgspec
 
 from grader.errors import DeadlinePassed, PeerClosed, WireError
 from grader.forkserver import Fate
-from grader.model import CheckResult, CheckSpec, Contract, Finding, Limits, Loading, Match, Place, PolicyHit
+from grader.model import CellRun, CheckResult, CheckSpec, Contract, Finding, Limits, Loading, Match, Place, PolicyHit
 
 MESSAGE_CAP: Final = 192 << 10
 
@@ -42,17 +42,30 @@ class Setup(Said, frozen=True, kw_only=True):
     courses: tuple[Course, ...]
 
 
+class NotebookBudget(Said, frozen=True, kw_only=True):
+    """Wall seconds for running a notebook, and for each of its cells."""
+
+    seconds: float
+    cell_seconds: float
+
+
 class Order(Said, frozen=True, kw_only=True):
-    """One submission to be examined. All random inputs derive from `seed`. Source code is not in it."""
+    """One submission to be examined. All random inputs derive from `seed`. Source code is not in it.
+
+    `notebook` is set when the graded class stands in one.
+    """
 
     assignment: str
     match: Match
     policy_hits: tuple[PolicyHit, ...]
     seed: str
+    notebook: NotebookBudget | None = None
 
 
 class Hire(Said, frozen=True, kw_only=True):
-    """Examiner: a fresh worker, please."""
+    """Examiner: a fresh worker, please. With `executed`, one that has run the notebook."""
+
+    executed: bool = False
 
 
 class Hired(Said, frozen=True, kw_only=True):
@@ -72,9 +85,10 @@ class Retired(Said, frozen=True, kw_only=True):
 
 
 class Reported(Said, frozen=True, kw_only=True):
-    """Examiner: one check is done."""
+    """Examiner: one check is done; on the `second` look, forgotten imports were supplied."""
 
     result: CheckResult
+    second: bool = False
 
 
 class Finished(Said, frozen=True, kw_only=True):
@@ -83,6 +97,9 @@ class Finished(Said, frozen=True, kw_only=True):
     loading: Loading
     loading_note: str
     loading_where: Place | None
+    cells: tuple[CellRun, ...] = ()
+    supplied: tuple[str, ...] = ()
+    second_findings: tuple[Finding, ...] = ()
     output: str
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]

@@ -13,6 +13,7 @@ import random
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -47,17 +48,35 @@ Loader = Callable[[wire.Open], object]
 """Loads the submission and returns the class to be graded. What it raises is reported as the student's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The lines of a module, or of one code cell of a notebook, for showing the one an exception came from."""
+
+    file: str
+    lines: list[str]
+    cell: int | None = None
+
+
 class Desk:
     """Answers one connection's questions.
 
     Attributes:
         load: how the submission is loaded and the class found.
-        sources: the student's files by the name tracebacks give them, for the lines of an exception.
+        sources: the student's code by the file name that tracebacks give it.
         output: what the code printed so far.
+        executed: what came of running the notebook, where this process is what is left of that.
     """
 
-    def __init__(self, load: Loader, *, sources: dict[str, list[str]], output: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        load: Loader,
+        *,
+        sources: dict[str, Listing],
+        output: Callable[[], str],
+        executed: wire.Executed | None = None,
+    ) -> None:
         self._load = load
+        self._executed = executed
         self._sources = sources
         self._output = output
         self._target: Any = None
@@ -77,6 +96,10 @@ class Desk:
 
     def _carry_out(self, request: wire.Request) -> wire.Reply:
         match request:
+            case wire.Execute():
+                if self._executed is None:
+                    raise NotFound("there is no notebook that could be run")
+                return self._executed
             case wire.Open():
                 return self._open(request)
             case wire.Build():
@@ -150,30 +173,37 @@ class Desk:
 
     def _raised(self, error: BaseException, stage: str) -> wire.Raised:
         signal.setitimer(signal.ITIMER_REAL, 0)  # an interruption may have struck just when the timer was being stopped
+        type_, message = said(error)
         return wire.Raised(
             stage=stage,
-            type=_said(lambda: type.__getattribute__(type(error), "__name__"), 200),
-            message=_said(lambda: str(error), 4000),
-            frames=self._frames(error),
+            type=type_,
+            message=message,
+            frames=own_frames(error, self._sources),
             overtime=isinstance(error, Overtime),
             output=self._output(),
         )
 
-    def _frames(self, error: BaseException) -> tuple[wire.Frame, ...]:
-        """The student's own lines of a traceback, outermost first; for a syntax error the line it speaks of."""
-        if isinstance(error, SyntaxError) and error.filename in self._sources:
-            line = error.lineno or 1
-            return (wire.Frame(error.filename, line, "", self._line(error.filename, line)),)
-        own = [
-            wire.Frame(frame.f_code.co_filename, line, frame.f_code.co_name, self._line(frame.f_code.co_filename, line))
-            for frame, line in _walk_traceback(error.__traceback__)
-            if frame.f_code.co_filename in self._sources
-        ]
-        return tuple(own[-FRAMES_CAP:])
 
-    def _line(self, file: str, line: int) -> str:
-        lines = self._sources[file]
-        return lines[line - 1].strip()[:300] if 0 < line <= len(lines) else ""
+def own_frames(error: BaseException, sources: dict[str, Listing]) -> tuple[wire.Frame, ...]:
+    """The student's own lines of a traceback, outermost first; for a syntax error the line it speaks of."""
+    if isinstance(error, SyntaxError) and error.filename in sources:
+        return (_frame(sources[error.filename], error.lineno or 1, ""),)
+    own = [
+        _frame(sources[frame.f_code.co_filename], line, frame.f_code.co_name)
+        for frame, line in _walk_traceback(error.__traceback__)
+        if frame.f_code.co_filename in sources
+    ]
+    return tuple(own[-FRAMES_CAP:])
+
+
+def _frame(listing: Listing, line: int, function: str) -> wire.Frame:
+    source = listing.lines[line - 1].strip()[:300] if 0 < line <= len(listing.lines) else ""
+    return wire.Frame(listing.file, line, function, source, listing.cell)
+
+
+def said(error: BaseException) -> tuple[str, str]:
+    """The name of an exception's type, and what it says, both cut."""
+    return _said(lambda: type.__getattribute__(type(error), "__name__"), 200), _said(lambda: str(error), 4000)
 
 
 def _said(say: Callable[[], str], limit: int) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from grader import tensors, wire
-from grader.serving import FRAMES_CAP, Desk, NotFound, reseed
+from grader.serving import FRAMES_CAP, Desk, Listing, NotFound, reseed
 
 FILE = "attention.py"
 HEADER = """\
@@ -93,7 +93,7 @@ def client(source: str, *, output: Callable[[], str] = str) -> Client:
             raise NotFound(f"{request.target} is not defined")
         return namespace[request.target]
 
-    return Client(Desk(load, sources={FILE: source.splitlines()}, output=output))
+    return Client(Desk(load, sources={FILE: Listing(FILE, source.splitlines())}, output=output))
 
 
 def built(source: str, *args: wire.Value, **kwargs: wire.Value) -> Client:

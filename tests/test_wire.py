@@ -37,6 +37,8 @@ VALUES: dict[str, wire.Value] = {
 
 CALL = wire.Call(0, (ARRAY, None), {"mask": Array("bool", (2,), b"\x00\x01")}, echo=True, seconds=1.5)
 REQUESTS: list[wire.Request] = [
+    wire.Execute("attention.ipynb", seed=7, cell_seconds=1.0, seconds=5.0),
+    wire.Open("attention.ipynb", "A", definitions_only=True, seed=7, seconds=1.0, supply=("import math",)),
     wire.Open("attention.py", "SelfAttention", definitions_only=False, seed=7, seconds=1.0),
     wire.Build(args=(24, 0.1), kwargs={"num_heads": 4}, dtype="float64", values={"w": ARRAY}, seconds=1.0),
     wire.Survey(0, seconds=1.0),
@@ -64,7 +66,10 @@ RAISED = wire.Raised(
     overtime=False,
     output="",
 )
+FRAME_OF_A_CELL = wire.Frame("attention.ipynb", 3, "", "1 / 0", cell=4)
+EXECUTED = wire.Executed((wire.CellReport(4, "raised", "ValueError", "no", (FRAME_OF_A_CELL,)),), alive=True, output="")
 REPLIES: list[wire.Reply] = [
+    EXECUTED,
     OPENED,
     BUILT,
     wire.Built(1, (wire.Leaf("lazy.weight", None, "float32", registered=True, trainable=True),)),

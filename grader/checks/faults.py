@@ -79,6 +79,7 @@ def place(frames: tuple[wire.Frame, ...]) -> Place | None:
         line=frame.line,
         source=clean(frame.source, limit=300, keep_newlines=False),
         function=clean(frame.function, limit=100, keep_newlines=False),
+        cell=frame.cell,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from grader import wire
 from grader.errors import DeadlinePassed
 from grader.forkserver import Fate
-from grader.serving import Desk, NotFound
+from grader.serving import Desk, Listing, NotFound
 
 
 class InProcess:
@@ -30,7 +30,7 @@ class InProcess:
                 raise NotFound(f"{request.target} is not a class in {self._file.name}")
             return getattr(module, request.target)
 
-        self._desk = Desk(load, sources={str(self._file): source.splitlines()}, output=str)
+        self._desk = Desk(load, sources={str(self._file): Listing(self._file.name, source.splitlines())}, output=str)
         return self
 
     def ask(self, question: wire.Question, *, deadline: float) -> Any:

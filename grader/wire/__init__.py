@@ -16,6 +16,7 @@ The asking side is the examiner (or the host), the answering side is the worker.
 nothing about checks and needs neither torch nor pytest.
 """
 
+from grader.wire.bundle import CodeCell, File, Files, pack, unpack
 from grader.wire.connection import CONNECTION_CAP, HEADER, MAGIC, READ_AHEAD, Asker, Connection
 from grader.wire.messages import (
     LEAVES_CAP,
@@ -24,9 +25,12 @@ from grader.wire.messages import (
     Build,
     Built,
     Call,
+    CellReport,
     Convert,
     Differentiate,
     Done,
+    Execute,
+    Executed,
     Frame,
     Leaf,
     Load,
@@ -74,10 +78,16 @@ __all__ = [
     "Build",
     "Built",
     "Call",
+    "CellReport",
+    "CodeCell",
     "Connection",
     "Convert",
     "Differentiate",
     "Done",
+    "Execute",
+    "Executed",
+    "File",
+    "Files",
     "Frame",
     "Hollow",
     "Leaf",
@@ -101,4 +111,6 @@ __all__ = [
     "check_array",
     "check_leaves",
     "check_shape",
+    "pack",
+    "unpack",
 ]

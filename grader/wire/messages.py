@@ -19,14 +19,30 @@ class Question(Part, frozen=True):
     """Base of requests. `seconds` is the soft budget: past it the answering side gives up by itself if it still can."""
 
 
+class Execute(Question, frozen=True):
+    """Run all code cells of the notebook `file`, each for `cell_seconds` at most. What fails does not stop the rest.
+
+    Where that has been done already, the answer is what it was then.
+    """
+
+    file: str
+    seed: int
+    cell_seconds: float
+    seconds: float
+
+
 class Open(Question, frozen=True):
-    """Load the submission and find `target` in `file`. With `definitions_only` its top-level code is not run."""
+    """Load the submission and find `target` in `file`. With `definitions_only` its top-level code is not run.
+
+    `supply` are import statements that the submission forgot; what they bind is there unless the code binds it itself.
+    """
 
     file: str
     target: str
     definitions_only: bool
     seed: int
     seconds: float
+    supply: tuple[str, ...] = ()
 
 
 class Build(Question, frozen=True):
@@ -101,7 +117,7 @@ class Differentiate(Question, frozen=True):
     seconds: float
 
 
-Request = Open | Build | Survey | Load | Switch | Convert | Call | Differentiate
+Request = Execute | Open | Build | Survey | Load | Switch | Convert | Call | Differentiate
 
 
 # -- what the worker answers -------------------------------------------------------------------------------------------
@@ -138,6 +154,24 @@ class Opened(Answer, frozen=True):
     output: str
 
 
+class CellReport(Part, frozen=True):
+    """A code cell that did not run to its end. `outcome` is `raised`, `interrupted`, `killed` or `not-run`."""
+
+    cell: int
+    outcome: str
+    type: str
+    message: str
+    frames: tuple[Frame, ...]
+
+
+class Executed(Answer, frozen=True):
+    """The notebook was run. Unless `alive`, its process ended on the way and nothing of it is left."""
+
+    cells: tuple[CellReport, ...]
+    alive: bool
+    output: str
+
+
 class Built(Answer, frozen=True):
     """The module's number and its learnable tensors."""
 
@@ -165,12 +199,13 @@ class Done(Answer, frozen=True):
 
 
 class Frame(Part, frozen=True):
-    """One line of a student's traceback."""
+    """One line of a student's traceback. In a notebook, `line` counts within the code cell with the number `cell`."""
 
     file: str
     line: int
     function: str
     source: str
+    cell: int | None = None
 
 
 class Raised(Answer, frozen=True):
@@ -187,7 +222,7 @@ class Raised(Answer, frozen=True):
     output: str
 
 
-Reply = Opened | Built | Returned | Slopes | Done | Raised
+Reply = Executed | Opened | Built | Returned | Slopes | Done | Raised
 
 
 def check_leaves(leaves: tuple[Leaf, ...]) -> None:

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from types import ModuleType
 
 from grader import wire
-from grader.serving import NotFound
+from grader.serving import Listing, NotFound
 from grader.worker.definitions import definitions, execute
 
 OUTPUT_CAP = 8000
@@ -40,9 +40,9 @@ class Bundle:
             except (SyntaxError, ValueError, LookupError):  # also what no text codec is, or always fails
                 continue
 
-    def lines(self) -> dict[str, list[str]]:
+    def lines(self) -> dict[str, Listing]:
         """Each file's lines, for showing the one an exception came from."""
-        return {path: text.split("\n") for path, text in self.sources.items()}
+        return {path: Listing(path, text.split("\n")) for path, text in self.sources.items()}
 
     def modules(self) -> frozenset[str]:
         """Every name by which a file of the submission might import another."""

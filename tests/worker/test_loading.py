@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grader import wire
-from grader.serving import Desk, NotFound
+from grader.serving import Desk, Listing, NotFound
 from grader.worker.loading import OUTPUT_CAP, BoundedText, Bundle, Submission
 
 Load = Callable[..., Any]
@@ -161,7 +161,10 @@ def test_a_syntax_error_tells_the_file_and_the_line(load):
 def test_lines_are_kept_for_every_file_that_could_be_read():
     kept = bundle({"a.py": "x = 1\n\ny = 2", "b/c.py": b"# coding: latin-1\r\n'\xfc'", "d.py": b"\xff"})
 
-    assert kept.lines() == {"a.py": ["x = 1", "", "y = 2"], "b/c.py": ["# coding: latin-1", "'ü'"]}
+    assert kept.lines() == {
+        "a.py": Listing("a.py", ["x = 1", "", "y = 2"]),
+        "b/c.py": Listing("b/c.py", ["# coding: latin-1", "'ü'"]),
+    }
 
 
 @pytest.mark.usefixtures("load")

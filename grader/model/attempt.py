@@ -1,0 +1,163 @@
+"""What came of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from grader.model.assignment import Assignment, CheckSpec
+from grader.model.submission import IgnoredFile, Place
+from grader.model.vocabulary import CellOutcome, Certainty, Entity, IsolationLevel, Loading, Outcome, Status
+
+
+class CheckResult(Entity, frozen=True, kw_only=True):
+    """What became of one check of one submission.
+
+    Attributes:
+        check: the check's id.
+        message: one or two sentences for the student; empty when it passed. Holds no hidden input or expected value.
+        where: the student's own line that it is about.
+        blocked_by: the id of the check that failed first.
+        detail: for the instructor only; may hold anything.
+    """
+
+    check: str
+    outcome: Outcome
+    message: str = ""
+    where: Place | None = None
+    blocked_by: str | None = None
+    detail: str = ""
+    seconds: float = 0.0
+
+
+class Finding(Entity, frozen=True, kw_only=True):
+    """A named mistake.
+
+    Attributes:
+        id: from the vocabulary of findings.
+        check: the check that saw it; None for what the output as a whole proves.
+        evidence: numbers and names; may be shown.
+    """
+
+    id: str
+    certainty: Certainty
+    title: str
+    explanation: str = ""
+    check: str | None = None
+    where: Place | None = None
+    evidence: dict[str, float | int | str] = msgspec.field(default_factory=dict)
+
+
+class CellRun(Entity, frozen=True, kw_only=True):
+    """A code cell that did not run to its end.
+
+    Attributes:
+        cell: counts code cells from 1, as in the notebook without the text between them.
+        error: the exception's name and text; empty when it did not raise.
+        trace: the student's own lines of the traceback, outermost first.
+    """
+
+    cell: int
+    outcome: CellOutcome
+    error: str = ""
+    trace: tuple[Place, ...] = ()
+
+
+class SecondLook(Entity, frozen=True, kw_only=True):
+    """The same checks once more, with the imports supplied that the submission forgot.
+
+    Attributes:
+        supplied: the import statements, `import math`.
+        results: one for every check.
+        findings: what else was noticed, once the imports were there.
+    """
+
+    supplied: tuple[str, ...]
+    results: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+class Attempt(Entity, frozen=True, kw_only=True):
+    """All outcomes and findings of one submission on one assignment. This is what the store keeps.
+
+    Attributes:
+        key: digest of assignment, submission, grader and torch.
+        loading: how much of the top-level code was run; `loading_note` says why not all of it.
+        cells: of a notebook, the code cells that did not run to their end.
+        repairs: what was put right, or left out, before a notebook could be run.
+        second_look: what the checks say when forgotten imports are supplied; None when none was forgotten.
+        isolation: the level its code ran at.
+        output: the beginning of what the code printed while it was loaded.
+        seconds: wall time from the fork to the last outcome.
+    """
+
+    key: str
+    student: str
+    assignment: str
+    results: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+    loading: Loading = Loading.EXECUTED
+    loading_note: str = ""
+    loading_where: Place | None = None
+    cells: tuple[CellRun, ...] = ()
+    repairs: tuple[str, ...] = ()
+    second_look: SecondLook | None = None
+    isolation: IsolationLevel = IsolationLevel.PROCESS_ONLY
+    output: str = ""
+    seconds: float = 0.0
+
+
+class CheckGrade(Entity, frozen=True, kw_only=True):
+    """One check of a grade: the declaration, the result and the points it earned."""
+
+    spec: CheckSpec
+    result: CheckResult
+    points: float
+
+
+class Grade(Entity, frozen=True, kw_only=True):
+    """An attempt scored, or the reason why there is none.
+
+    Attributes:
+        attempt: `None` when the submission is missing or rejected.
+        reason: why it is missing or rejected, as a sentence.
+        reused: whether the attempt was taken from the store.
+    """
+
+    student: str
+    assignment: str
+    status: Status
+    points: float
+    max_points: float
+    checks: tuple[CheckGrade, ...] = ()
+    attempt: Attempt | None = None
+    files: tuple[str, ...] = ()
+    ignored: tuple[IgnoredFile, ...] = ()
+    digest: str = ""
+    reason: str = ""
+    reused: bool = False
+
+
+class Isolation(Entity, frozen=True, kw_only=True):
+    """The level student code ran at, and what the next better level lacks."""
+
+    level: IsolationLevel
+    missing: tuple[str, ...] = ()
+
+
+class Cohort(Entity, frozen=True, kw_only=True):
+    """All grades of a run, with what is needed to judge and repeat it.
+
+    Attributes:
+        grades: by student, then assignment.
+        finished: local time the run ended, ISO 8601 with offset.
+        interrupted: whether the run was stopped before every job was done.
+    """
+
+    grader: str
+    torch: str
+    isolation: Isolation
+    assignments: tuple[Assignment, ...]
+    grades: tuple[Grade, ...]
+    finished: str
+    interrupted: bool = False
