@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import keyword
 import re
 import tomllib
-from collections.abc import Callable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from inspect import cleandoc
 from pathlib import Path
@@ -20,16 +17,11 @@ from typing import Any
 import msgspec
 
 from grader.errors import ConfigurationError, ProblemsFound
-from grader.model import Assignment, CheckSpec, Contract, HiddenFeedback, Limits, Policy
-from grader.text import clean, nearest
+from grader.model import Assignment, CheckSpec, Contract, HiddenFeedback, Limits, MissingImport, Policy
+from grader.rules import COMPUTED, DOTTED, FLAG, NAME, TEXT, Rule, Table, at_most, expecting, number, one_of
+from grader.text import nearest
 
 SETTINGS = "assignment.toml"
-
-_Rule = Callable[[Any], str]
-"""Takes a value and returns what was expected instead, or an empty text when the value will do."""
-
-_REQUIRED: Any = object()
-_COMPUTED: Any = object()
 
 
 def load(folder: Path, *, solutions: Path) -> Assignment:
@@ -41,7 +33,7 @@ def load(folder: Path, *, solutions: Path) -> Assignment:
     """
     folder = folder.resolve()
     problems: list[str] = []
-    settings = _Table(_read_toml(folder), f"{SETTINGS}: ", problems)
+    settings = Table(_read_toml(folder), f"{SETTINGS}: ", problems)
     reference = solutions.resolve() / folder.name / "reference.py"
     if not reference.is_file():
         problems.append(f"{SETTINGS}: id: there is no reference solution; expected {reference}")
@@ -113,83 +105,7 @@ def _digest(folder: Path, reference: Path) -> str:
     return total.hexdigest()
 
 
-# -- values and rules --------------------------------------------------------------------------------------------------
-
-
-class _Table:
-    """Values by key. Hands out those that obey a rule; notes a problem with its place, and goes on, when one does not.
-
-    After a problem the value handed out is of no use: whoever asked looks at `problems` before anything is built.
-    """
-
-    def __init__(self, values: Mapping[str, Any], place: str, problems: list[str]) -> None:
-        self.values, self.place, self.problems = values, place, problems
-        self.asked: dict[str, _Table | None] = {}
-
-    def take(self, key: str, rule: _Rule, default: Any = _REQUIRED) -> Any:
-        self.asked[key] = None
-        if key not in self.values:
-            if default is _REQUIRED:
-                self.problems.append(f"{self.place}{key}: is missing")
-            return default
-        return self.values[key] if self.obeys(key, self.values[key], rule) else default
-
-    def take_each(self, key: str, rule: _Rule) -> tuple[Any, ...]:
-        values = self.take(key, _LIST, [])
-        kept = [value for index, value in enumerate(values) if self.obeys(f"{key}[{index}]", value, rule)]
-        repeated = sorted({value for value in kept if kept.count(value) > 1})
-        self.problems += [f'{self.place}{key}: "{value}" stands there twice' for value in repeated]
-        return tuple(kept)
-
-    def table(self, key: str) -> _Table:
-        values = self.take(key, _TABLE, {})
-        self.asked[key] = table = _Table(values, f"{self.place}{key}.", self.problems)
-        return table
-
-    def obeys(self, key: str, value: Any, rule: _Rule) -> bool:
-        if expected := rule(value):
-            got = "something computed" if value is _COMPUTED else json.dumps(value, ensure_ascii=False, default=str)
-            self.problems.append(f"{self.place}{key}: expected {expected}, got {clean(got, limit=80)}")
-        return not expected
-
-    def finish(self) -> None:
-        """Note every key that nobody asked for, here and in the tables below."""
-        for key in self.values:
-            if key not in self.asked:
-                close = nearest(key, self.asked)
-                hint = f'did you mean "{close}"?' if close else f"known here: {', '.join(self.asked)}"
-                self.problems.append(f"{self.place}{key}: unknown key; {hint}")
-        for table in filter(None, self.asked.values()):
-            table.finish()
-
-
-def _rule(expected: str, fits: Callable[[Any], bool]) -> _Rule:
-    return lambda value: "" if fits(value) else expected
-
-
-_LIST = _rule("a list", lambda value: isinstance(value, list))
-_TABLE = _rule("a table", lambda value: isinstance(value, dict))
-_FLAG = _rule("true or false", lambda value: isinstance(value, bool))
-_TEXT = _rule("a text", lambda value: isinstance(value, str) and bool(value.strip()))
-_NAME = _rule(
-    "the name of a class or function",
-    lambda value: isinstance(value, str) and value.isidentifier() and not keyword.iskeyword(value),
-)
-_DOTTED = _rule(
-    'a full dotted name such as "torch.nn.MultiheadAttention"',
-    lambda value: isinstance(value, str) and "." in value and not any(map(_NAME, value.split("."))),
-)
-_FEEDBACK = _rule(f"one of {', '.join(HiddenFeedback)}", lambda value: value in tuple(HiddenFeedback))
-_AFTER = _rule(
-    "a check's name, or several in a tuple",
-    lambda value: not any(map(_TEXT, value if isinstance(value, list | tuple) else [value])),
-)
-
-
-def _number(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "a number"
-    return "" if 0 < value < 1e15 else "a number above 0"
+# -- settings ----------------------------------------------------------------------------------------------------------
 
 
 def _parameters(value: object) -> str:
@@ -215,38 +131,58 @@ def _bytes(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _fields(settings: _Table, folder: str) -> dict[str, Any]:
-    identity = settings.take("id", _rule(f'the name of its folder, "{folder}"', lambda value: value == folder))
+def _fields(settings: Table, folder: str) -> dict[str, Any]:
+    identity = settings.take("id", expecting(f'the name of its folder, "{folder}"', lambda value: value == folder))
     names = settings.table("submission")
-    entry, aliases = names.take("entry", _NAME), names.take_each("aliases", _NAME)
+    entry, aliases = names.take("entry", NAME), names.take_each("aliases", NAME)
     if entry in aliases:
         names.problems.append(f'{names.place}aliases: "{entry}" is the entry already')
     return {
         "id": identity,
-        "title": settings.take("title", _TEXT),
+        "title": settings.take("title", TEXT),
         "entry": entry,
         "aliases": aliases,
         "contract": _contract(settings.table("contract")),
         "limits": _limits(settings.table("limits")),
-        "policy": Policy(forbid=settings.table("policy").take_each("forbid", _DOTTED)),
-        "hidden_feedback": HiddenFeedback(settings.table("feedback").take("hidden", _FEEDBACK, "diagnosis")),
+        "policy": _policy(settings.table("policy")),
+        "hidden_feedback": HiddenFeedback(
+            settings.table("feedback").take("hidden", one_of(HiddenFeedback), HiddenFeedback.DIAGNOSIS)
+        ),
     }
 
 
-def _contract(table: _Table) -> Contract:
+def _contract(table: Table) -> Contract:
     construct, call = (table.take(key, _parameters) for key in ("construct", "call"))
-    return Contract(construct=construct, call=call, mask=table.take("mask", _TEXT, "nonzero = may attend"))
+    return Contract(construct=construct, call=call, mask=table.take("mask", TEXT, "nonzero = may attend"))
 
 
-def _limits(table: _Table) -> Limits:
+def _limits(table: Table) -> Limits:
     default = Limits()
-    budgets = ("seconds", "check_seconds", "import_seconds")
-    seconds = {key: float(table.take(key, _number, getattr(default, key))) for key in budgets}
+    notebook = table.values.get("notebook_seconds", default.notebook_seconds)
+    rules: dict[str, Rule] = {
+        "seconds": number,
+        "check_seconds": number,
+        "import_seconds": number,
+        "cell_seconds": at_most(notebook, "notebook_seconds"),
+        "notebook_seconds": number,
+    }
+    seconds = {key: float(table.take(key, rule, getattr(default, key))) for key, rule in rules.items()}
+    seconds["cell_seconds"] = min(seconds["cell_seconds"], seconds["notebook_seconds"])  # the default may be larger
     memory = _bytes(table.take("memory", _memory, default.memory))
     return msgspec.structs.replace(default, memory=memory, **seconds)
 
 
+def _policy(table: Table) -> Policy:
+    missing_import = table.take("missing_import", one_of(MissingImport), MissingImport.INFORM)
+    return Policy(forbid=table.take_each("forbid", DOTTED), missing_import=MissingImport(missing_import))
+
+
 # -- checks ------------------------------------------------------------------------------------------------------------
+
+_AFTER = expecting(
+    "a check's name, or several in a tuple",
+    lambda value: not any(map(TEXT, value if isinstance(value, list | tuple) else [value])),
+)
 
 
 def _read_checks(folder: Path, problems: list[str]) -> tuple[CheckSpec, ...]:
@@ -287,7 +223,7 @@ def _spec(file: str, function: ast.FunctionDef, place: str, problems: list[str])
     mark = marks[0] if isinstance(marks[0], ast.Call) else ast.Call(func=marks[0], args=[], keywords=[])
     if mark.args or len(marks) > 1:
         problems.append(f"{place}takes one @check, and its arguments by name")
-    declared = _Table({word.arg or "**": _literal(word.value) for word in mark.keywords}, place, problems)
+    declared = Table({word.arg or "**": _literal(word.value) for word in mark.keywords}, place, problems)
     after = declared.take("after", _AFTER, ())
     title = " ".join(cleandoc(ast.get_docstring(function) or "").split("\n\n")[0].split())
     if not title:
@@ -297,9 +233,9 @@ def _spec(file: str, function: ast.FunctionDef, place: str, problems: list[str])
     spec = CheckSpec(
         id=f"{file}::{function.name}",
         title=title,
-        concept=declared.take("concept", _TEXT),
-        points=declared.take("points", _number),
-        hidden=declared.take("hidden", _FLAG, False),
+        concept=declared.take("concept", TEXT),
+        points=declared.take("points", number),
+        hidden=declared.take("hidden", FLAG, False),
         after=tuple(after) if isinstance(after, list | tuple) else (after,),
     )
     declared.finish()
@@ -315,7 +251,7 @@ def _literal(value: ast.expr) -> object:
     try:
         return ast.literal_eval(value)
     except (ValueError, TypeError):
-        return _COMPUTED
+        return COMPUTED
 
 
 def _in_order(specs: dict[str, CheckSpec], places: dict[str, str], problems: list[str]) -> tuple[CheckSpec, ...]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from grader.model import Assignment, Entity, Match, Submission
+from grader.model import Assignment, Entity, Match, SourceFile, Submission
+from grader.notebooks import broken_cells
 from grader.policy import Own, Program, top_level
 
 _NEAR = 0.85
@@ -41,12 +42,16 @@ class Matching(Entity, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A top-level class or function. `place` counts through the submission, file by file."""
+    """A top-level class or function. `place` counts through the submission, file by file.
+
+    `in_broken_cell` is what stands only in cells of a notebook that have a syntax error.
+    """
 
     own: Own
     place: int
     is_class: bool
     is_module: bool = False
+    in_broken_cell: bool = False
     bases: tuple[str, ...] = ()
 
 
@@ -97,21 +102,31 @@ def _match(fit: _Fit, notes: Sequence[str]) -> Match:
 
 
 def _candidates(program: Program) -> tuple[_Candidate, ...]:
-    """The top-level classes and functions of all files; of a file that cannot be parsed, what looks like a class."""
+    """The top-level classes and functions of all files; of what cannot be parsed, what looks like a class."""
     found: dict[Own, _Candidate] = {}
-    for path in sorted(program.contents):
-        if path in program.trees:
-            named = [
-                (node.name, _bases(node)) for node, _ in top_level(program.trees[path]) if isinstance(node, _NAMED)
-            ]
-        else:
-            lines = _CLASS_LINE.finditer(program.contents[path].decode(errors="replace"))
-            named = [(line[1], tuple(re.findall(r"\w+(?=[ \t]*(?:,|$))", line[2] or ""))) for line in lines]
-        for name, bases in named[len(found) - _MOST_CANDIDATES :] if len(found) < _MOST_CANDIDATES else ():
-            own = Own(path, name)
-            found[own] = _Candidate(own=own, place=len(found), is_class=bases is not None, bases=bases or ())
+    for _, file in sorted(program.files.items()):
+        named = _named(program, file)
+        for name, bases, broken in named[len(found) - _MOST_CANDIDATES :] if len(found) < _MOST_CANDIDATES else ():
+            own, is_class = Own(file.path, name), bases is not None
+            found[own] = _Candidate(
+                own=own, place=len(found), is_class=is_class, bases=bases or (), in_broken_cell=broken
+            )
     modules = _derived_from_modules(found.values())
     return tuple(replace(one, is_module=one.is_class and one.own.name in modules) for one in found.values())
+
+
+def _named(program: Program, file: SourceFile) -> list[tuple[str, tuple[str, ...] | None, bool]]:
+    """Names, the last parts of their bases' names (`None` for a function), and whether a broken cell has them."""
+    broken = [(*line, True) for cell in broken_cells(file.cells) for line in _class_lines(cell.source)]
+    if file.path not in program.trees:
+        return [*broken, *((*line, False) for line in _class_lines(file.content.decode(errors="replace")))]
+    nodes = (node for node, _ in top_level(program.trees[file.path]) if isinstance(node, _NAMED))
+    return [*broken, *((node.name, _bases(node), False) for node in nodes)]  # the last of a name counts
+
+
+def _class_lines(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for line in _CLASS_LINE.finditer(text):
+        yield line[1], tuple(re.findall(r"\w+(?=[ \t]*(?:,|$))", line[2] or ""))
 
 
 _NAMED = (ast.ClassDef, ast.FunctionDef)
@@ -241,9 +256,12 @@ def _words(name: str) -> list[str]:
 
 
 def _best(program: Program, fits: Sequence[_Fit]) -> _Fit:
-    """Prefer the better rank, then what uses the others, then the file that imports the others', then the last."""
-    rank = min(fit.rank for fit in fits)
-    equal = [fit for fit in fits if fit.rank == rank][-_MOST_COMPARED:]
+    """Prefer the better rank, then what uses the others, then the file that imports the others', then the last.
+
+    Before all that, what can be parsed is preferred to a class in a cell that cannot: it may be a draft.
+    """
+    rank = min((fit.candidate.in_broken_cell, fit.rank) for fit in fits)
+    equal = [fit for fit in fits if (fit.candidate.in_broken_cell, fit.rank) == rank][-_MOST_COMPARED:]
     names = {fit.candidate.own for fit in equal}
     used = {own for name in names if len(names) > 1 for own in _reached(program, name) - {name}}
     imported = {own.file: _imported_files(program, own.file) for own in names if len(names) > 1}

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import NamedTuple, TypeGuard
 
 from grader.model import Match, Place, Policy, PolicyHit, SourceFile, Submission
+from grader.notebooks import located
 from grader.text import clean
 
 _MOST_TOKENS = 100_000
@@ -65,7 +66,7 @@ _NOTHING: _Meanings = frozenset()
 def forbidden_uses(submission: Submission, match: Match, policy: Policy) -> tuple[PolicyHit, ...]:
     """Return every place where the graded class, or what it reaches, uses a forbidden function; by file and line.
 
-    A file that is no valid Python, or far too large, has none.
+    What is no valid Python, a file or a notebook's cell, has none; nor has a file that is far too large.
     """
     program = Program(submission.files)
     hits: dict[tuple[str, int, str], PolicyHit] = {}
@@ -75,7 +76,8 @@ def forbidden_uses(submission: Submission, match: Match, policy: Policy) -> tupl
         if name is not None:
             line = use.node.lineno
             source = clean("".join(lines[use.file][line - 1 : line]).strip(), limit=200, keep_newlines=False)
-            place = Place(file=use.file, line=line, source=source, function=use.function)
+            cell, row = located(program.files[use.file], line)
+            place = Place(file=use.file, line=row, source=source, function=use.function, cell=cell)
             hits.setdefault((use.file, line, name), PolicyHit(name=name, where=place))
     return tuple(hits[key] for key in sorted(hits))
 
@@ -104,13 +106,14 @@ class Program:
     """The files of a submission as syntax trees, and what the names in them stand for.
 
     Attributes:
-        trees: by path; a file that is no valid Python has none.
+        files, contents, trees: by path; a file that is no valid Python has no tree.
         too_large: paths of files that were not even parsed, because they would cost too much.
     """
 
     def __init__(self, files: Iterable[SourceFile]) -> None:
         """Parse what can be parsed; the rest is known by its content alone."""
-        self.contents = {file.path: file.content for file in files}
+        self.files = {file.path: file for file in files}
+        self.contents = {file.path: file.content for file in self.files.values()}
         self.trees: dict[str, ast.Module] = {}
         self.too_large: list[str] = []
         tokens = 0
@@ -280,10 +283,8 @@ def _bindings(tree: ast.Module) -> dict[str, list[_Binding]]:
         fresh: dict[str, _Binding] = dict(_imports(statement))
         if isinstance(statement, _DEFINITIONS):
             fresh[statement.name] = statement
-            calls = (decorator for decorator in statement.decorator_list if isinstance(decorator, ast.Call))
-            for node in (
-                argument for call in calls for argument in call.args
-            ):  # `@add_to(A) def f` makes f a part of A
+            # `@add_to(A) def f` makes f a part of A.
+            for node in [arg for one in statement.decorator_list if isinstance(one, ast.Call) for arg in one.args]:
                 if isinstance(node, ast.Name) and bound[node.id][-1:] != [statement]:
                     bound[node.id].append(statement)
         for target in [*getattr(statement, "targets", []), *filter(None, [getattr(statement, "target", None)])]:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from grader.model import Assignment, Attempt, CheckGrade, CheckResult, CheckSpec, Grade, Outcome, Status, Submission
+from grader.model import (
+    Assignment,
+    Attempt,
+    CheckGrade,
+    CheckResult,
+    CheckSpec,
+    Grade,
+    MissingImport,
+    Outcome,
+    Policy,
+    Status,
+    Submission,
+)
 
 EARNING: Final = frozenset({Outcome.PASSED, Outcome.INTERNAL})
 """Outcomes that earn a check's points. An internal one is our failure and never costs a student anything."""
 
 
 def score(assignment: Assignment, submission: Submission, attempt: Attempt, *, reused: bool) -> Grade:
-    """The grade of an attempt: each check earns all of its points or none."""
-    results = {result.check: result for result in attempt.results}
+    """The grade of an attempt: each check earns all of its points or none.
+
+    Where the assignment's policy forgives a missing import, a check's result is that of the second look.
+    """
+    results = _counted(attempt, assignment.policy)
     checks = tuple(_grade_check(spec, results.get(spec.id)) for spec in assignment.checks)
     failed_us = any(check.result.outcome is Outcome.INTERNAL for check in checks)
     return Grade(
@@ -43,6 +58,14 @@ def without_attempt(assignment: Assignment, submission: Submission, status: Stat
         digest=submission.digest,
         reason=reason,
     )
+
+
+def _counted(attempt: Attempt, policy: Policy) -> dict[str, CheckResult]:
+    """The result that counts for each check: that of the second look, where the policy forgives a missing import."""
+    results = attempt.results
+    if policy.missing_import is MissingImport.FORGIVE and attempt.second_look is not None:
+        results += attempt.second_look.results
+    return {result.check: result for result in results}
 
 
 def _grade_check(spec: CheckSpec, result: CheckResult | None) -> CheckGrade:

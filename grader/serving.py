@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import random
 import signal
 import traceback
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from grader import leaves, tensors, wire
+from grader.errors import PeerClosed, WireError
 
 KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",
@@ -123,6 +125,8 @@ class Desk:
     def _open(self, request: wire.Open) -> wire.Opened:
         reseed(request.seed)
         self._target = self._load(request)
+        torch.set_grad_enabled(True)  # whatever top-level code switched, it switched for itself
+        torch.set_default_dtype(torch.float32)
         return wire.Opened(
             construct=_parameters(self._target),
             call=_parameters(getattr(self._target, "forward", None), bound=_takes_self(self._target)),
@@ -182,6 +186,23 @@ class Desk:
             overtime=isinstance(error, Overtime),
             output=self._output(),
         )
+
+
+def serve(connection: wire.Connection, desk: Desk) -> None:
+    """Answer one question after the other. Returns when the other end is gone or talks nonsense."""
+    while True:
+        try:
+            sequence, request = connection.receive(deadline=math.inf)
+        except WireError:
+            return
+        reply = desk.answer(request)
+        try:
+            connection.send(reply, sequence=sequence, deadline=math.inf)
+        except PeerClosed:
+            return
+        except WireError as error:
+            too_large = wire.Raised("call", "ResultTooLarge", error.message, (), overtime=False, output="")
+            connection.send(too_large, sequence=sequence, deadline=math.inf)
 
 
 def own_frames(error: BaseException, sources: dict[str, Listing]) -> tuple[wire.Frame, ...]:

@@ -3,14 +3,16 @@
 Whose file is whose:
 
 - A path to a file is one student, named by the file without its suffix.
-- In a folder that was given, every `.py` file is one student, and so is every sub-folder with all `.py` files below it.
-  A notebook or archive there stands for a student as well, so that nobody is lost who handed in the wrong thing; other
-  files there belong to nobody. That every file is a student also holds when one student's own folder is given.
+- In a folder that was given, every `.py` or `.ipynb` file is one student, and so is every sub-folder with all such
+  files below it; a module and a notebook of one name are one student's. An archive there stands for a student as well,
+  so that nobody is lost who handed in the wrong thing; other files there belong to nobody. That every file is a student
+  also holds when one student's own folder is given.
 - A sub-folder that holds nothing but folders is a class of its own and is searched in the same way, at any depth.
 - Students who would have the same name get as much of the path before it as tells them apart: `group-2/anna`.
 
 Links are never followed, and what is not a regular file is never opened. Nothing that was handed in is changed, and no
 file of it configures anything. What cannot be graded makes one rejected submission; the others are read all the same.
+Of a notebook, only its code is kept (`grader.notebooks`); one that cannot be read is ignored where something else can.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from pathlib import Path
 
 from grader.errors import ConfigurationError
 from grader.model import IgnoredFile, SourceFile, Submission
+from grader.notebooks import MAX_BYTES, NotANotebookError, read
 from grader.text import clean, nearest
 
 MAX_FILE = 2 << 20
@@ -35,8 +38,9 @@ MAX_FILES = 200
 MAX_ENTRIES = 5000
 MAX_DEPTH = 32
 
+_NOTEBOOK = ".ipynb"
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
-_HANDED_IN = _ARCHIVES | {".py", ".ipynb"}
+_HANDED_IN = _ARCHIVES | {".py", _NOTEBOOK}
 _BACKUPS = (".bak", ".orig", ".rej", ".swp", ".swo", ".tmp", "~", "#")
 _CONFIGURATION = frozenset(
     {"conftest.py", "sitecustomize.py", "usercustomize.py"}
@@ -66,7 +70,7 @@ def find(paths: Sequence[Path]) -> tuple[Submission, ...]:
             found.setdefault(student.origin, student)
     if not found:
         where = ", ".join(clean(str(path)) for path in paths) or "no path at all"
-        hint = "a submission is a .py file, or a folder with .py files"
+        hint = "a submission is a .py or .ipynb file, or a folder with such files"
         raise ConfigurationError(f"no submissions were found in {where}", hint=hint)
     students = tuple(found.values())
     submissions = [_submission(student, name) for student, name in zip(students, _names(students), strict=True)]
@@ -183,7 +187,7 @@ class _RejectedError(Exception):
 class _Reading:
     """The files of one student, while they are read."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, SourceFile] = field(default_factory=dict)
     ignored: list[IgnoredFile] = field(default_factory=list)
     shadowing: list[tuple[Path, str]] = field(default_factory=list)
     entries: int = 0
@@ -217,23 +221,23 @@ class _Reading:
         """Read one file, or note why not."""
         try:
             reason = _why_no_file(path)
-            content = b"" if reason else _content(path)
+            if not reason and not in_package and (reason := _why_taken(path)):
+                self.shadowing.append((path, shown))
+            if not reason and shown in self.files:
+                reason = "another file is shown under the same name"
+            file = None if reason else _read(path, shown)
+        except NotANotebookError as error:
+            reason, file = error.reason, None
         except OSError as error:
             raise _RejectedError(f"{shown} cannot be read: {error.strerror or error}") from error
-        if not reason and not in_package and (reason := _why_taken(path.stem)):
-            self.shadowing.append((path, shown))
-        if not reason and shown in self.files:
-            reason = "another file is shown under the same name"
-        if reason:
+        if file is None:
             self.ignore(shown, reason)
             return
-        if len(content) > MAX_FILE:
-            raise _RejectedError(f"{shown} is larger than {MAX_FILE >> 20} MiB")
-        self.files[shown] = content
+        self.files[shown] = file
         if len(self.files) > MAX_FILES:
-            raise _RejectedError(f"more than {MAX_FILES} .py files were handed in")
-        if sum(map(len, self.files.values())) > MAX_TOTAL:
-            raise _RejectedError(f"the .py files are larger than {MAX_TOTAL >> 20} MiB together")
+            raise _RejectedError(f"more than {MAX_FILES} .py and .ipynb files were handed in")
+        if sum(map(_size, self.files.values())) > MAX_TOTAL:
+            raise _RejectedError(f"the code is larger than {MAX_TOTAL >> 20} MiB altogether")
 
     def reconsider(self) -> None:
         """A single file may be called like a library: nobody imports it."""
@@ -257,21 +261,18 @@ def _submission(student: _Student, name: str) -> Submission:
     except _RejectedError as error:
         rejected = str(error)
         reading.files.clear()
-    files = tuple(SourceFile(path=path, content=content) for path, content in sorted(reading.files.items()))
+    files, ignored = tuple(reading.files[path] for path in sorted(reading.files)), tuple(reading.ignored)
+    digest = _digest(files)
     return Submission(
-        student=name,
-        origin=student.origin,
-        files=files,
-        digest=_digest(files),
-        ignored=tuple(reading.ignored),
-        rejected=rejected,
+        student=name, origin=student.origin, files=files, digest=digest, ignored=ignored, rejected=rejected
     )
 
 
 def _nothing_to_grade(ignored: list[IgnoredFile]) -> str:
     if not ignored:
         return "the folder is empty"
-    reasons = "; ".join(f"{file.path}: {file.reason}" for file in ignored[:3])
+    shown = sorted(ignored, key=lambda file: not file.path.lower().endswith(_NOTEBOOK))[:3]
+    reasons = "; ".join(f"{file.path}: {file.reason}" for file in shown)
     return f"no file that can be graded was handed in ({reasons}{'; …' if len(ignored) > 3 else ''})"
 
 
@@ -279,16 +280,33 @@ def _digest(files: tuple[SourceFile, ...]) -> str:
     total = hashlib.sha256()
     for file in files:
         total.update(f"{file.path}\n{len(file.content)}\n".encode() + file.content)
+        for cell in file.cells:  # what is no Python is not in the content
+            source = cell.source.encode()
+            total.update(f"{len(source)}\n".encode() + source)
     return total.hexdigest()
 
 
-def _content(path: Path) -> bytes:
+def _size(file: SourceFile) -> int:
+    return sum(len(cell.source) for cell in file.cells) or len(file.content)
+
+
+def _read(path: Path, shown: str) -> SourceFile:
+    if path.suffix.lower() == _NOTEBOOK:
+        notebook = read(_content(path, MAX_BYTES))
+        return SourceFile(path=shown, content=notebook.content, cells=notebook.cells, repairs=notebook.repairs)
+    content = _content(path, MAX_FILE)
+    if len(content) > MAX_FILE:
+        raise _RejectedError(f"{shown} is larger than {MAX_FILE >> 20} MiB")
+    return SourceFile(path=shown, content=content)
+
+
+def _content(path: Path, most: int) -> bytes:
     """Read one byte more than is allowed at most; a link or pipe put there in the meantime is not obeyed either."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(_NO_FILE)
-        return file.read(MAX_FILE + 1)
+        return file.read(most + 1)
 
 
 def _is_own_folder(name: str) -> bool:
@@ -298,7 +316,7 @@ def _is_own_folder(name: str) -> bool:
 def _why_no_folder(name: str, holds: set[str], depth: int) -> str:
     if "pyvenv.cfg" in holds:
         return "a virtual environment"
-    return _why_taken(name) if depth == 1 and "__init__.py" in holds else ""
+    return _why_taken(Path(name)) if depth == 1 and "__init__.py" in holds else ""
 
 
 def _why_no_file(path: Path) -> str:
@@ -316,14 +334,14 @@ def _why_no_file(path: Path) -> str:
         return "an editor's backup"
     if name.lower() in _CONFIGURATION or suffix == ".pth":
         return "configuration of a tool, which is never obeyed"
-    if suffix == ".ipynb":
-        return "a notebook; only .py files are graded so far"
     if suffix in _ARCHIVES:
-        return "an archive; only .py files are graded, so unpack it first"
-    if suffix != ".py":
-        return "only .py files are graded"
+        return "an archive; only .py and .ipynb files are graded, so unpack it first"
+    if suffix not in (".py", _NOTEBOOK):
+        return "only .py and .ipynb files are graded"
     return ""
 
 
-def _why_taken(module: str) -> str:
-    return f"{module} is the name of a module of Python or of a library; give it another" if module in _TAKEN else ""
+def _why_taken(path: Path) -> str:
+    """Why a module may not be called so; a notebook may, since nobody imports it."""
+    taken = path.stem in _TAKEN and path.suffix.lower() != _NOTEBOOK
+    return f"{path.stem} is the name of a module of Python or of a library; give it another" if taken else ""

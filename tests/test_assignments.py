@@ -8,7 +8,7 @@ import pytest
 
 from grader.assignments import load, load_all
 from grader.errors import ConfigurationError, ProblemsFound
-from grader.model import Assignment, HiddenFeedback, Limits
+from grader.model import Assignment, HiddenFeedback, Limits, MissingImport
 
 SETTINGS = """\
 id = "soft"
@@ -73,9 +73,12 @@ mask = "nonzero = may attend"
 seconds = 30
 check_seconds = 2.5
 import_seconds = 4
+cell_seconds = 3
+notebook_seconds = 12.5
 memory = "512 MiB"
 [policy]
 forbid = ["torch.nn.MultiheadAttention"]
+missing_import = "forgive"
 [feedback]
 hidden = "hint"
 """
@@ -89,8 +92,11 @@ hidden = "hint"
     assert (assignment.entry, assignment.aliases) == ("SelfAttention", ("Attention",))
     assert assignment.contract.construct == "embed_dim, dropout=0.0"
     assert assignment.contract.call == "x, mask=None"
-    assert assignment.limits == Limits(seconds=30, check_seconds=2.5, import_seconds=4, memory=512 << 20)
+    assert assignment.limits == Limits(
+        seconds=30, check_seconds=2.5, import_seconds=4, cell_seconds=3, notebook_seconds=12.5, memory=512 << 20
+    )
     assert assignment.policy.forbid == ("torch.nn.MultiheadAttention",)
+    assert assignment.policy.missing_import is MissingImport.FORGIVE
     assert assignment.hidden_feedback is HiddenFeedback.HINT
     assert assignment.max_points == 2
 
@@ -101,6 +107,7 @@ def test_optional_settings_have_defaults(write):
     assert assignment.aliases == ()
     assert assignment.limits == Limits()
     assert assignment.policy.forbid == ()
+    assert assignment.policy.missing_import is MissingImport.INFORM
     assert assignment.hidden_feedback is HiddenFeedback.DIAGNOSIS
     assert assignment.contract.mask == "nonzero = may attend"
 
@@ -122,8 +129,22 @@ def test_memory_is_a_size_with_a_unit_or_a_number_of_bytes(write, written, size)
         ("[limits]\nsecnds = 1", 'limits.secnds: unknown key; did you mean "seconds"?'),
         (
             "[limits]\nzzz = 1",
-            "limits.zzz: unknown key; known here: seconds, check_seconds, import_seconds, memory",
+            "limits.zzz: unknown key; known here: seconds, check_seconds, import_seconds, cell_seconds,"
+            " notebook_seconds, memory",
         ),
+        ('[limits]\ncell_seconds = "two"', 'limits.cell_seconds: expected a number, got "two"'),
+        ("[limits]\ncell_seconds = 0", "limits.cell_seconds: expected a number above 0, got 0"),
+        ("[limits]\ncell_seconds = 61", "limits.cell_seconds: expected at most notebook_seconds, 60, got 61"),
+        (
+            "[limits]\ncell_seconds = 5\nnotebook_seconds = 4.5",
+            "limits.cell_seconds: expected at most notebook_seconds, 4.5, got 5",
+        ),
+        ("[limits]\nnotebook_seconds = -1", "limits.notebook_seconds: expected a number above 0, got -1"),
+        (
+            '[limits]\ncell_seconds = 90\nnotebook_seconds = "long"',
+            'limits.notebook_seconds: expected a number, got "long"',
+        ),
+        ("[limits]\ncell_secs = 1", 'limits.cell_secs: unknown key; did you mean "cell_seconds"?'),
         (
             '[limits]\nmemory = "lots"',
             'limits.memory: expected a size such as "4 GiB" or "512 MiB", or a number of bytes, got "lots"',
@@ -139,6 +160,12 @@ def test_memory_is_a_size_with_a_unit_or_a_number_of_bytes(write, written, size)
             'policy.forbid[1]: expected a full dotted name such as "torch.nn.MultiheadAttention", got "sdpa"',
         ),
         ('[policy]\nforbid = ["a.b", "a.b"]', 'policy.forbid: "a.b" stands there twice'),
+        (
+            '[policy]\nmissing_import = "forgiven"',
+            'policy.missing_import: expected one of inform, forgive, got "forgiven"',
+        ),
+        ("[policy]\nmissing_import = true", "policy.missing_import: expected one of inform, forgive, got true"),
+        ('[policy]\nmissing_imports = "inform"', 'policy.missing_imports: unknown key; did you mean "missing_import"?'),
         (
             '[feedback]\nhidden = "diagnose"',
             'feedback.hidden: expected one of outcome, hint, diagnosis, got "diagnose"',
@@ -182,6 +209,18 @@ def test_a_wrong_required_setting_is_reported_with_its_key_path(write, old, new,
 
     assert len(problems) == 1
     assert problems[0].startswith(f"assignment.toml: {problem}")
+
+
+def test_a_cell_may_take_as_long_as_the_notebook(write):
+    limits = write(f"{SETTINGS}[limits]\ncell_seconds = 120\nnotebook_seconds = 120\n").limits
+
+    assert (limits.cell_seconds, limits.notebook_seconds) == (120, 120)
+
+
+def test_where_a_notebook_has_less_than_a_cell_usually_gets_a_cell_gets_no_more_than_that(write):
+    limits = write(f"{SETTINGS}[limits]\nnotebook_seconds = 5\n").limits
+
+    assert (limits.cell_seconds, limits.notebook_seconds) == (5, 5)
 
 
 def test_a_table_that_is_none_is_reported(write):
@@ -516,5 +555,6 @@ def test_the_settings_of_the_core_assignments_have_no_problem(name, tmp_path):
     assignment = load(folder, solutions=tmp_path / "solutions")
 
     assert assignment.limits == Limits()
+    assert assignment.policy.missing_import is MissingImport.INFORM
     assert assignment.entry not in assignment.aliases
     assert "torch.nn.functional.scaled_dot_product_attention" in assignment.policy.forbid

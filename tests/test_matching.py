@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import dedent
 
@@ -7,6 +8,7 @@ import pytest
 
 from grader.matching import Matching, match
 from grader.model import Assignment, Contract, HiddenFeedback, Limits, Match, Policy, SourceFile, Submission
+from grader.notebooks import read
 
 
 def assignment(name: str, entry: str, *aliases: str) -> Assignment:
@@ -340,6 +342,88 @@ def test_a_long_list_of_classes_is_cut():
 def test_no_files_and_no_assignments_are_no_reason_to_fail():
     assert matching().matched == ()
     assert matching(module("SelfAttention"), given=()) == Matching()
+
+
+# -- notebooks ---------------------------------------------------------------------------------------------------------
+
+
+def in_cells(*sources: str, explicit: bool = False, given: tuple[Assignment, ...] = BOTH, **modules: str) -> dict:
+    cells = [{"cell_type": "code", "metadata": {}, "source": dedent(source)} for source in sources]
+    notebook = read(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}).encode())
+    files = [SourceFile(path="main.ipynb", content=notebook.content, cells=notebook.cells)]
+    files += [SourceFile(path=f"{name}.py", content=text.encode()) for name, text in modules.items()]
+    submission = Submission(student="ada", origin=Path("ada"), files=tuple(files), digest="")
+    return {one.id: match for one, match in match(submission, given, explicit=explicit).matched}
+
+
+def test_classes_in_the_cells_of_a_notebook_are_matched():
+    found = in_cells("!pip install x", module("SelfAttention"), "%%time\n" + module("MHA"))
+
+    assert found == {
+        "single": Match(file="main.ipynb", target="SelfAttention"),
+        "multi": Match(file="main.ipynb", target="MHA"),
+    }
+
+
+def test_a_building_block_in_another_cell_is_one():
+    assert list(in_cells(module("SelfAttention"), "x = 1", module("MHA", body="x = SelfAttention"))) == ["multi"]
+
+
+def test_a_class_that_stands_only_in_a_cell_with_a_syntax_error_is_matched():
+    found = in_cells("import torch", f"{module('SelfAttention')}\ndef f(:")
+
+    assert found == {"single": Match(file="main.ipynb", target="SelfAttention")}
+
+
+def test_a_class_in_a_cell_with_a_syntax_error_is_matched_loosely_too():
+    assert in_cells(f"{module('CausalAttention')}\ndef f(:")["single"].target == "CausalAttention"
+
+
+def test_a_class_in_a_cell_of_another_language_is_not_matched():
+    assert in_cells("x = 1", "%%writefile a.py\n" + module("SelfAttention")) == {}
+
+
+def test_a_class_that_can_be_parsed_is_preferred_to_a_draft_that_cannot():
+    found = in_cells(module("Attention"), f"{module('SelfAttention')}\ndef f(:")
+
+    assert found == {"single": Match(file="main.ipynb", target="Attention")}
+
+
+def test_a_class_that_stands_in_a_broken_cell_and_in_a_good_one_is_the_good_one():
+    for cells in (
+        [module("SelfAttention"), "class SelfAttention(:"],
+        ["class SelfAttention(:", module("SelfAttention")],
+    ):
+        assert in_cells(*cells) == {"single": Match(file="main.ipynb", target="SelfAttention")}
+
+
+def test_a_class_in_a_module_that_a_notebook_imports_is_graded_there():
+    found = in_cells("from parts import SelfAttention", "SelfAttention(4)", parts=module("SelfAttention"))
+
+    assert found == {"single": Match(file="parts.py", target="SelfAttention")}
+
+
+def test_of_a_class_in_a_notebook_and_in_a_module_the_one_that_imports_the_other_is_graded():
+    found = in_cells("from zoo import x", module("SelfAttention"), zoo=module("SelfAttention"))
+
+    assert found["single"] == Match(
+        file="main.ipynb",
+        target="SelfAttention",
+        warnings=("SelfAttention in main.ipynb is graded; SelfAttention in zoo.py would have fitted as well",),
+    )
+
+
+def test_of_a_class_in_a_notebook_and_in_a_module_the_last_is_graded_otherwise():
+    found = in_cells(module("SelfAttention"), main=module("SelfAttention"))
+
+    assert found["single"].file == "main.py"
+    assert found["single"].warnings[0].startswith("SelfAttention in main.py is graded; ")
+
+
+def test_a_notebook_is_no_module_that_could_be_imported():
+    found = in_cells(module("SelfAttention"), other="from main import SelfAttention\n" + module("MHA", "SelfAttention"))
+
+    assert list(found) == ["single", "multi"]
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from grader.model import Match, Policy, PolicyHit, SourceFile, Submission
+from grader.notebooks import read
 from grader.policy import forbidden_uses
 
 MULTIHEAD = "torch.nn.MultiheadAttention"
@@ -359,6 +361,51 @@ def test_uses_are_listed_once_for_a_line_and_in_order():
     """
 
     assert [(hit.where.line, hit.name) for hit in hits(text)] == [(4, PRODUCT), (5, FORWARD), (5, PRODUCT)]
+
+
+# -- notebooks ---------------------------------------------------------------------------------------------------------
+
+
+def in_cells(*sources: str) -> list[tuple[str, int | None, int, str]]:
+    cells = [{"cell_type": "code", "metadata": {}, "source": dedent(source)} for source in sources]
+    notebook = read(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}).encode())
+    file = SourceFile(path="main.ipynb", content=notebook.content, cells=notebook.cells)
+    handed_in = Submission(student="ada", origin=Path("ada"), files=(file,), digest="")
+    found = forbidden_uses(handed_in, Match(file="main.ipynb", target="A"), POLICY)
+    return [(hit.name, hit.where.cell, hit.where.line, hit.where.source) for hit in found]
+
+
+def test_a_use_in_a_notebook_is_reported_with_its_cell_and_the_line_in_it():
+    found = in_cells(
+        "!pip install x",
+        "",
+        "%%time\nimport torch.nn.functional as F\n%matplotlib inline",
+        "%%bash\nls",
+        "def f(:\n",
+        "# first\nclass A:\n    def forward(self, x):\n        return F.scaled_dot_product_attention(x, x, x)\n",
+    )
+
+    assert found == [(PRODUCT, 6, 4, "return F.scaled_dot_product_attention(x, x, x)")]
+
+
+def test_uses_in_several_cells_are_listed_in_the_order_of_the_notebook():
+    found = in_cells(
+        "import torch.nn as nn",
+        "# first\n# second\ndef helper(x):\n    return nn.functional.scaled_dot_product_attention(x, x, x)",
+        "class A(nn.MultiheadAttention):\n    def f(self, x): return helper(x)",
+    )
+
+    assert [use[:3] for use in found] == [(PRODUCT, 2, 4), (MULTIHEAD, 3, 1)]
+
+
+def test_a_demonstration_in_another_cell_costs_nothing():
+    assert in_cells("import torch.nn as nn", "class A: ...", "print(nn.MultiheadAttention(4, 1))") == []
+
+
+def test_a_module_has_no_cells():
+    (hit,) = hits("import torch.nn as nn\nclass A(nn.MultiheadAttention): ...\n")
+
+    assert hit.where.cell is None
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from grader.model import (
@@ -10,11 +11,14 @@ from grader.model import (
     CheckResult,
     CheckSpec,
     Contract,
+    Grade,
     HiddenFeedback,
     IgnoredFile,
     Limits,
+    MissingImport,
     Outcome,
     Policy,
+    SecondLook,
     SourceFile,
     Status,
     Submission,
@@ -49,9 +53,12 @@ SUBMISSION = Submission(
 )
 
 
+def results(**outcomes: Outcome) -> tuple[CheckResult, ...]:
+    return tuple(CheckResult(check=check, outcome=outcome) for check, outcome in outcomes.items())
+
+
 def attempt(**outcomes: Outcome) -> Attempt:
-    results = tuple(CheckResult(check=check, outcome=outcome) for check, outcome in outcomes.items())
-    return Attempt(key="k", student="ada", assignment="soft", results=results)
+    return Attempt(key="k", student="ada", assignment="soft", results=results(**outcomes))
 
 
 def points(**outcomes: Outcome) -> dict[str, float]:
@@ -85,7 +92,7 @@ def test_the_points_of_a_grade_are_those_of_its_checks():
     assert (grade.points, grade.max_points) == (3.5, 7.5)
 
 
-@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.INTERNAL})
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.INTERNAL])
 def test_a_grade_needs_no_attention_whatever_the_student_did(outcome):
     grade = score(ASSIGNMENT, SUBMISSION, attempt(a=outcome, b=outcome, c=outcome), reused=False)
 
@@ -124,3 +131,67 @@ def test_a_submission_that_was_not_examined_has_no_points_and_a_reason():
     assert (grade.status, grade.reason) == (Status.REJECTED, "it is a symbolic link")
     assert grade.attempt is None
     assert grade.checks == ()
+
+
+# -- a second look -----------------------------------------------------------------------------------------------------
+
+FORGIVING = msgspec.structs.replace(ASSIGNMENT, policy=Policy(missing_import=MissingImport.FORGIVE))
+ERRORED = attempt(a=Outcome.ERRORED, b=Outcome.ERRORED, c=Outcome.BLOCKED)
+
+
+def looked_again(first: Attempt = ERRORED, **outcomes: Outcome) -> Attempt:
+    """The attempt with a second look of these outcomes."""
+    look = SecondLook(supplied=("import math",), results=results(**outcomes))
+    return msgspec.structs.replace(first, second_look=look)
+
+
+def outcomes_of(grade: Grade) -> dict[str, Outcome]:
+    return {check.spec.id: check.result.outcome for check in grade.checks}
+
+
+def test_what_a_second_look_says_counts_where_missing_imports_are_forgiven():
+    made = looked_again(a=Outcome.PASSED, b=Outcome.FAILED, c=Outcome.PASSED)
+    grade = score(FORGIVING, SUBMISSION, made, reused=False)
+
+    assert outcomes_of(grade) == {"a": Outcome.PASSED, "b": Outcome.FAILED, "c": Outcome.PASSED}
+    assert (grade.points, grade.status) == (5.0, Status.GRADED)
+    assert grade.attempt is made
+
+
+def test_what_a_second_look_says_is_only_told_where_missing_imports_are_not_forgiven():
+    made = looked_again(a=Outcome.PASSED, b=Outcome.INTERNAL, c=Outcome.PASSED)
+    grade = score(ASSIGNMENT, SUBMISSION, made, reused=False)
+
+    assert grade.checks == score(ASSIGNMENT, SUBMISSION, ERRORED, reused=False).checks
+    assert (grade.points, grade.status) == (0.0, Status.GRADED)
+
+
+def test_a_check_that_the_second_look_lacks_keeps_its_first_result():
+    made = looked_again(attempt(a=Outcome.PASSED, b=Outcome.TIMED_OUT, c=Outcome.ERRORED), c=Outcome.PASSED)
+    grade = score(FORGIVING, SUBMISSION, made, reused=False)
+
+    assert outcomes_of(grade) == {"a": Outcome.PASSED, "b": Outcome.TIMED_OUT, "c": Outcome.PASSED}
+    assert grade.points == 5.0
+
+
+def test_where_imports_are_forgiven_and_none_was_missing_the_first_look_counts():
+    made = attempt(a=Outcome.PASSED, b=Outcome.FAILED, c=Outcome.PASSED)
+
+    graded = [score(assignment, SUBMISSION, made, reused=False) for assignment in (FORGIVING, ASSIGNMENT)]
+    assert graded[0] == graded[1]
+
+
+def test_our_failure_in_a_second_look_that_counts_costs_nothing_and_needs_attention():
+    made = looked_again(a=Outcome.PASSED, b=Outcome.INTERNAL, c=Outcome.FAILED)
+    grade = score(FORGIVING, SUBMISSION, made, reused=False)
+
+    assert (grade.points, grade.status) == (3.5, Status.NEEDS_ATTENTION)
+
+
+def test_our_failure_in_a_first_look_that_does_not_count_needs_no_attention():
+    made = looked_again(
+        attempt(a=Outcome.INTERNAL, b=Outcome.ERRORED), a=Outcome.FAILED, b=Outcome.PASSED, c=Outcome.PASSED
+    )
+    grade = score(FORGIVING, SUBMISSION, made, reused=False)
+
+    assert (grade.points, grade.status) == (6.5, Status.GRADED)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -197,10 +198,13 @@ def test_names_that_would_mislead_are_shown_as_escapes(put):
         ("main.py.bak", "an editor's backup"),
         ("#main.py#", "an editor's backup"),
         (".main.py.swp", "hidden by its name"),
-        ("notebook.ipynb", "a notebook; only .py files are graded so far"),
-        ("data.zip", "an archive; only .py files are graded, so unpack it first"),
-        ("notes.txt", "only .py files are graded"),
-        ("Makefile", "only .py files are graded"),
+        (".ipynb_checkpoints/main-checkpoint.ipynb", "hidden by its name"),
+        (".hidden.ipynb", "hidden by its name"),
+        ("main.ipynb~", "an editor's backup"),
+        ("notebook.ipynb", "it is Python code, not a notebook; give it a name that ends in .py"),
+        ("data.zip", "an archive; only .py and .ipynb files are graded, so unpack it first"),
+        ("notes.txt", "only .py and .ipynb files are graded"),
+        ("Makefile", "only .py and .ipynb files are graded"),
     ],
 )
 def test_what_is_ignored_is_listed_with_its_reason(put, name, reason):
@@ -279,24 +283,16 @@ def test_a_device_that_is_given_is_never_opened():
 # -- what is rejected --------------------------------------------------------------------------------------------------
 
 
-def test_a_student_who_handed_in_only_a_notebook_or_an_archive_is_not_lost(put):
+def test_a_student_who_handed_in_only_what_cannot_be_graded_is_not_lost(put):
     found = by_student(put("ada.ipynb", "bob.zip", "cleo/notes.txt"))
 
     assert list(found) == ["ada", "bob", "cleo"]
     assert found["ada"].rejected == (
-        "no file that can be graded was handed in (ada.ipynb: a notebook; only .py files are graded so far)"
+        "no file that can be graded was handed in (ada.ipynb: it is Python code, not a notebook; "
+        "give it a name that ends in .py and hand it in again)"
     )
     assert "unpack it first" in found["bob"].rejected
-    assert "notes.txt: only .py files are graded" in found["cleo"].rejected
-
-
-def test_a_notebook_beside_the_file_it_came_from_belongs_to_the_same_student(put):
-    found = by_student(put("ada.ipynb", "ada.py"))
-
-    assert list(found) == ["ada"]
-    assert files(found["ada"]) == ["ada.py"]
-    assert list(ignored(found["ada"])) == ["ada.ipynb"]
-    assert found["ada"].origin.name == "ada.py"
+    assert "notes.txt: only .py and .ipynb files are graded" in found["cleo"].rejected
 
 
 def test_an_empty_folder_is_rejected(put):
@@ -311,7 +307,7 @@ def test_an_empty_folder_is_rejected(put):
 def test_many_reasons_are_not_all_repeated(put):
     found = by_student(put(*(f"ada/{n}.txt" for n in range(9))))["ada"]
 
-    assert found.rejected.count("only .py files are graded") == 3
+    assert found.rejected.count("only .py and .ipynb files are graded") == 3
     assert found.rejected.endswith("; …)")
     assert len(found.ignored) == 9
 
@@ -337,14 +333,14 @@ def test_a_large_file_that_is_not_graded_anyway_does_no_harm(put):
 def test_files_that_are_too_large_together_are_rejected(put):
     put(*(f"ada/{n}.py" for n in range(5)), content=b"#" * (7 << 18))
 
-    assert by_student(put("bob.py"))["ada"].rejected == "the .py files are larger than 8 MiB together"
+    assert by_student(put("bob.py"))["ada"].rejected == "the code is larger than 8 MiB altogether"
 
 
 def test_too_many_files_are_rejected(put):
     put(*(f"ada/m{n}.py" for n in range(201)))
     found = by_student(put(*(f"bob/m{n}.py" for n in range(200))))
 
-    assert found["ada"].rejected == "more than 200 .py files were handed in"
+    assert found["ada"].rejected == "more than 200 .py and .ipynb files were handed in"
     assert found["bob"].rejected is None
 
 
@@ -416,6 +412,100 @@ def test_what_cannot_be_read_is_rejected_but_the_class_is_read(put, tmp_path, na
     assert ada.startswith("ada | ")
     assert ada.endswith("cannot be read: Permission denied")
     assert bob == "bob | None"
+
+
+# -- notebooks ---------------------------------------------------------------------------------------------------------
+
+
+def notebook(*sources: str, **others: object) -> str:
+    cell = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []} | others
+    cells = [cell | {"id": f"id-{number}", "source": source} for number, source in enumerate(sources)]
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+
+
+def test_a_notebook_is_read_like_a_module(put):
+    (file,) = by_student(put("ada.ipynb", content=notebook("x = 1", "!pip install einops")))["ada"].files
+
+    assert file.path == "ada.ipynb"
+    assert file.content.split() == b"x = 1 pass".split()
+    assert [cell.source for cell in file.cells] == ["x = 1", "!pip install einops"]
+    assert len(file.repairs) == 1
+
+
+def test_a_folder_may_hold_notebooks_and_modules(put):
+    put("ada/a.ipynb", "ada/parts/b.IPYNB", content=notebook("x = 1"))
+    found = by_student(put("ada/c.py"))["ada"]
+
+    assert files(found) == ["a.ipynb", "c.py", "parts/b.IPYNB"]
+    assert [bool(file.cells) for file in found.files] == [True, False, True]
+
+
+def test_a_notebook_beside_the_module_of_its_name_belongs_to_the_same_student(put):
+    put("ada.ipynb", content=notebook("x = 1"))
+    found = by_student(put("ada.py"))
+
+    assert list(found) == ["ada"]
+    assert files(found["ada"]) == ["ada.ipynb", "ada.py"]
+    assert found["ada"].origin.name == "ada.py"
+
+
+def test_a_notebook_that_cannot_be_read_is_ignored_beside_what_can(put):
+    put("ada/torn.ipynb", content=notebook("x = 1")[:50])
+    found = by_student(put("ada/main.py"))["ada"]
+
+    assert files(found) == ["main.py"]
+    assert ignored(found)["torn.ipynb"].startswith("it breaks off in line 1: it was cut off")
+    assert found.rejected is None
+
+
+def test_a_notebook_that_cannot_be_read_is_the_first_reason_for_a_rejection(put):
+    put("ada/z.ipynb", content="")
+    found = by_student(put("ada/a.txt", "ada/b.txt", "ada/c.txt"))["ada"]
+
+    assert found.rejected.startswith("no file that can be graded was handed in (z.ipynb: it is empty; save")
+
+
+@pytest.mark.parametrize("name", ["torch", "json", "grader", "conftest"])
+def test_a_notebook_may_be_called_like_a_library(put, name):
+    put(f"ada/{name}.ipynb", content=notebook("x = 1"))
+    found = by_student(put("ada/main.py"))["ada"]
+
+    assert files(found) == sorted([f"{name}.ipynb", "main.py"])
+
+
+def test_only_the_code_of_a_notebook_counts_towards_the_limits(put):
+    output = [{"output_type": "stream", "name": "stdout", "text": "x" * (3 << 20)}]
+    put(*(f"ada/{number}.ipynb" for number in range(4)), content=notebook("x = 1", outputs=output))
+    put(*(f"bob/{number}.ipynb" for number in range(5)), content=notebook("x" * (7 << 18)))
+    found = by_student(put("cleo/broken.ipynb", content=notebook("x" * (3 << 20))))
+
+    assert found["ada"].rejected is None
+    assert found["bob"].rejected == "the code is larger than 8 MiB altogether"
+    assert "its code is larger than 2 MiB; leave out" in found["cleo"].rejected
+
+
+def test_code_that_is_no_python_counts_towards_the_limits_too(put):
+    folder = put(*(f"ada/{number}.ipynb" for number in range(5)), content=notebook("%%bash\n" + "x" * (7 << 18)))
+
+    assert by_student(folder)["ada"].rejected == "the code is larger than 8 MiB altogether"
+
+
+def test_the_digest_of_a_notebook_depends_on_the_code_of_its_cells_alone(put):
+    put("a/x.ipynb", content=notebook("x = 1", "%%bash\nls"))
+    put("b/x.ipynb", content=notebook("x = 1", "%%bash\nls", outputs=[{"output_type": "x"}], execution_count=7))
+    put("c/x.ipynb", content=notebook("x = 1", "%%bash\nls -l"))
+    put("d/x.ipynb", content=notebook("x = 1\n", "%%bash\nls"))
+    put("e/y.ipynb", content=notebook("x = 1", "%%bash\nls"))
+    put("f/x.ipynb", content=notebook("x = 1", "", "%%bash\nls"))
+    put("g/x.ipynb", content=notebook("x = 1", "!ls"))
+    folder = put("h/x.ipynb", content=notebook("x = 1", "pass"))
+    digests = [
+        by_student(folder / part / name)[name[0]].digest
+        for part, name in zip("abcdefgh", ["x.ipynb"] * 4 + ["y.ipynb"] + ["x.ipynb"] * 3, strict=True)
+    ]
+
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 7
 
 
 # -- digest and disk ---------------------------------------------------------------------------------------------------
@@ -500,7 +590,7 @@ def test_a_folder_without_submissions_is_answered_with_what_one_is(put, tmp_path
     with pytest.raises(ConfigurationError, match="no submissions were found in") as caught:
         find([tmp_path / "class"])
 
-    assert caught.value.hint == "a submission is a .py file, or a folder with .py files"
+    assert caught.value.hint == "a submission is a .py or .ipynb file, or a folder with such files"
 
 
 def test_no_path_at_all_is_answered():

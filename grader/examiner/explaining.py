@@ -19,13 +19,11 @@ from grader.checks.asserting import Failed
 from grader.checks.faults import Fault, Raised
 from grader.examiner.adapting import contract_names
 from grader.examiner.attention import Attention
+from grader.examiner.imports import forgotten, is_import, undefined
 from grader.examiner.session import Session
 from grader.examiner.student import Student
 from grader.model import Certainty, CheckResult, Finding, Outcome, Place
 from grader.orders import Course
-
-WELL_KNOWN: Final = frozenset({"math", "np", "numpy", "torch", "nn", "F", "einops", "random", "os", "plt"})
-"""Names that are nearly always an import."""
 
 EXCEPTIONS: Final = (
     (r"^SyntaxError|^IndentationError|^TabError", "syntax-error"),
@@ -45,16 +43,24 @@ MATRIX_SHAPES: Final = re.compile(r"\((\d+)x(\d+) and (\d+)x(\d+)\)")
 
 
 class Notebook:
-    """Notes down mistakes that show themselves while checks run, each once."""
+    """Notes down mistakes that show themselves while checks run, each once.
+
+    Attributes:
+        forgotten: import statements whose names the code used without having them.
+    """
 
     def __init__(self) -> None:
         self._found: dict[str, Finding] = {}
+        self.forgotten: list[str] = []
 
     def note(self, check: str, error: BaseException, config: dict[str, float]) -> None:
         """Note what this exception, which ended a check, says about the mistake behind it."""
         id_ = None
         if isinstance(error, Raised):
             id_ = exception_id(error, config)
+            statement = forgotten(error.type, error.text)
+            if statement is not None and statement not in self.forgotten:
+                self.forgotten.append(statement)
         elif isinstance(error, Fault | Failed):
             id_ = error.finding
         if id_ is not None:
@@ -94,9 +100,8 @@ def finding(
 def exception_id(raised: Raised, config: dict[str, float]) -> str | None:
     """The finding an exception stands for, if it is one that can be told from its text and the student's line."""
     text = f"{raised.type}: {raised.text}"
-    unknown = re.search(r"name '(\w+)' is not defined", raised.text)
-    if unknown and raised.type in ("NameError", "NotFound"):
-        return "import-missing" if unknown[1] in WELL_KNOWN else "name-undefined"
+    if unknown := undefined(raised.type, raised.text):
+        return "import-missing" if any(map(is_import, unknown)) else "name-undefined"
     found = next((id_ for pattern, id_ in EXCEPTIONS if re.search(pattern, text)), None)
     if found != "shape-error":
         return found

@@ -30,7 +30,7 @@ from grader.examiner.reference import InProcess
 from grader.examiner.reporting import blocked, result_of, worst
 from grader.examiner.session import Session, Worker
 from grader.forkserver import Fate, ForkServer, Note
-from grader.model import CheckResult, CheckSpec, Limits, Match, Outcome
+from grader.model import CheckResult, CheckSpec, Finding, Limits, Match, Outcome
 from grader.orders import Course, Finished, FromHost, Hire, Order, Post, Reported, Retire, Setup
 
 HOST_PATIENCE: Final = 60.0
@@ -38,6 +38,9 @@ HOST_PATIENCE: Final = 60.0
 
 UNHURRIED: Final = Limits(seconds=3600, check_seconds=600, import_seconds=600)
 """The reference is warmed up with; its first answers take longer than any later ones."""
+
+LOOKS: Final = 4
+"""How often forgotten imports are supplied at most; each time may uncover another."""
 
 SLIM: Final = tuple(
     f"-pno:{name}"
@@ -142,30 +145,55 @@ class Examiner(Fixtures):
         order = msgspec.json.decode(payload, type=Order)
         course = self._courses[order.assignment]
         post = Post(socket.socket(fileno=descriptors[0]), FromHost)
-        session = Session(RemoteAgency(post), order.match, course.limits, seed=int(order.seed[:8], 16))
-        self.sitting = Sitting(session, course.contract, order.policy_hits, order.seed)
-        results: list[CheckResult] = []
-
-        def report(result: CheckResult) -> None:
-            results.append(result)
-            post.send(Reported(result=result))
-
-        self._run_checks(course, report)
-        for proven in prove(course, session, tuple(results)):
-            self.notebook.add(proven)
+        agency, seed = RemoteAgency(post), int(order.seed[:8], 16)
+        session = Session(agency, order.match, course.limits, seed=seed, notebook=order.notebook)
+        findings = self._look(course, order, session, post, second=False)
+        supplied, second = self._look_again(course, order, session, post)
         post.send(
             Finished(
                 loading=session.loading,
                 loading_note=session.loading_note,
                 loading_where=session.loading_where,
-                cells=(),
-                supplied=(),
-                second_findings=(),
+                cells=session.cells,
+                supplied=supplied,
+                second_findings=tuple(each for each in second if each.id not in {known.id for known in findings}),
                 output=session.output,
-                findings=self.notebook.findings(),
+                findings=findings,
                 warnings=order.match.warnings,
             )
         )
+
+    def _look(self, course: Course, order: Order, session: Session, post: Post, *, second: bool) -> tuple[Finding, ...]:
+        """Run all checks, report each, and return what was found."""
+        self.sitting = Sitting(session, course.contract, order.policy_hits, order.seed)
+        results: list[CheckResult] = []
+
+        def report(result: CheckResult) -> None:
+            results.append(result)
+            post.send(Reported(result=result, second=second))
+
+        self._run_checks(course, report)
+        for proven in prove(course, session, tuple(results)):
+            self.notebook.add(proven)
+        return self.notebook.findings()
+
+    def _look_again(
+        self, course: Course, order: Order, session: Session, post: Post
+    ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+        """Where an import was forgotten, supply it and look again, until none is: an import may hide another.
+
+        Returns the import statements and what was found with them; both are empty when nothing was forgotten.
+        """
+        supplied: tuple[str, ...] = ()
+        findings: tuple[Finding, ...] = ()
+        for _ in range(LOOKS):
+            fresh = tuple(statement for statement in self.notebook.forgotten if statement not in supplied)
+            if not fresh:
+                break
+            supplied += fresh
+            self.notebook = Notebook()
+            findings = self._look(course, order, session.again(supply=supplied), post, second=True)
+        return supplied, findings
 
 
 def run_item(item: pytest.Item) -> BaseException | None:
@@ -198,9 +226,9 @@ class RemoteAgency:
     def __init__(self, post: Post) -> None:
         self._post = post
 
-    def hire(self) -> Worker:
+    def hire(self, *, executed: bool) -> Worker:
         """A fresh worker."""
-        self._post.send(Hire())
+        self._post.send(Hire(executed=executed))
         _, descriptors = self._post.receive(deadline=time.monotonic() + HOST_PATIENCE)
         if len(descriptors) != 1:
             raise GraderError("the host did not hand over a worker")

@@ -19,7 +19,7 @@ class InProcess:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def hire(self) -> InProcess:
+    def hire(self, *, executed: bool) -> InProcess:
         """Load the file anew."""
         source = self._file.read_text(encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 A session survives its workers. When one hangs or dies, the check that was asking takes the fault, and the next check
 gets a fresh worker, loaded the same way. The way is found once: the whole file is executed; when that does not end
-well, its definitions alone are.
+well, its definitions alone are. A notebook's cells are run once, and workers are forked from what they left behind.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any, Protocol
 
 from grader import wire
 from grader.checks.faults import Fault, Killed, Raised, TimedOut
+from grader.checks.faults import place as where
 from grader.errors import DeadlinePassed, PeerClosed, WireError
 from grader.forkserver import Fate
-from grader.model import Limits, Loading, Match, Place
+from grader.model import CellOutcome, CellRun, Limits, Loading, Match, Place
+from grader.orders import NotebookBudget
 from grader.text import clean
 
 BROKEN_OFF = 70
@@ -25,6 +27,12 @@ BROKEN_OFF = 70
 SOFT_SHARE = 0.8
 """The share of the remaining time after which a worker interrupts itself, so that it can still say at which line."""
 
+
+NOTEBOOK_PATIENCE = 30.0
+"""Seconds beyond a notebook's budget: it is the worker that keeps that, and stops each cell."""
+
+CELLS_CAP = 100
+TRACE_CAP = 12
 
 SIGNALS = {
     4: "an illegal instruction",
@@ -52,8 +60,11 @@ class Worker(Protocol):
 class Agency(Protocol):
     """Whoever supplies workers."""
 
-    def hire(self) -> Worker:
-        """A fresh worker that has not seen the submission's code yet."""
+    def hire(self, *, executed: bool) -> Worker:
+        """A fresh worker: one that has not seen the submission's code yet, or, with `executed`, that runs its notebook.
+
+        A notebook that was run already is not run again: the worker is what that left behind.
+        """
 
     def retire(self, *, gone: bool) -> Fate:
         """End the last one, and say how it ended. `gone`: it hung up, so it has ended or is about to."""
@@ -65,16 +76,31 @@ class Session:
     Attributes:
         opened: what the worker said about the class; None before `open` and when nothing could be loaded.
         loading, loading_note, loading_where: how the submission was loaded, and why not whole.
+        cells: of a notebook, those that did not run to their end.
         generation: counts the workers.
         faults: counts the faults that questions ended with.
         memory: what adapters found out about this submission, by their own keys; it dies with the session.
     """
 
-    def __init__(self, agency: Agency, match: Match, limits: Limits, *, seed: int) -> None:
+    def __init__(
+        self,
+        agency: Agency,
+        match: Match,
+        limits: Limits,
+        *,
+        seed: int,
+        notebook: NotebookBudget | None = None,
+        supply: tuple[str, ...] = (),
+    ) -> None:
+        """Begin. `notebook` is set for a notebook; `supply` are import statements that the submission forgot."""
         self._agency = agency
         self._match = match
         self._limits = limits
         self._seed = seed
+        self._notebook = notebook
+        self._supply = supply
+        self._definitions_only = False
+        self._execution_seconds: float | None = None
         self._worker: Worker | None = None
         self._fault: Fault | None = None
         self._job_deadline = time.monotonic() + limits.seconds
@@ -86,7 +112,23 @@ class Session:
         self.loading = Loading.EXECUTED
         self.loading_note = ""
         self.loading_where: Place | None = None
+        self.cells: tuple[CellRun, ...] = ()
         self.memory: dict[object, Any] = {}
+
+    def again(self, *, supply: tuple[str, ...]) -> Session:
+        """Another session about the same submission, loaded in the way this one found, with these imports supplied.
+
+        It shares this one's time, and takes its agency over.
+        """
+        if self._worker is not None:
+            self._retire()
+        other = Session(
+            self._agency, self._match, self._limits, seed=self._seed, notebook=self._notebook, supply=supply
+        )
+        other._job_deadline = self._job_deadline
+        other._execution_seconds = self._execution_seconds
+        other._definitions_only = self.loading in (Loading.DEFINITIONS, Loading.NOTHING)
+        return other
 
     def begin_check(self) -> None:
         """Start the clock of a check."""
@@ -124,19 +166,27 @@ class Session:
             raise
 
     def _open_first(self) -> None:
-        try:
-            self._open_as(definitions_only=False)
-        except Fault as first:
-            self._retire()
-            self._note(first)
+        first: Fault | None = None
+        if not self._definitions_only:
             try:
-                self._open_as(definitions_only=True)
-            except Fault as second:
+                self._open_as(definitions_only=False)
+            except Fault as fault:
                 self._retire()
-                self.loading = Loading.NOTHING
-                self._fault = first if isinstance(first, Raised) and first.type == "SyntaxError" else second
-                raise self._fault from None
-            self.loading = Loading.DEFINITIONS
+                self._note(fault)
+                first = fault
+            else:
+                if self.cells:
+                    self.loading = Loading.PARTLY
+                    self._note_cell(self.cells[0])
+                return
+        try:
+            self._open_as(definitions_only=True)
+        except Fault as second:
+            self._retire()
+            self.loading = Loading.NOTHING
+            self._fault = first if isinstance(first, Raised) and first.type == "SyntaxError" else second
+            raise self._fault from None
+        self.loading = Loading.DEFINITIONS
 
     def _open_again(self) -> None:
         try:
@@ -146,16 +196,45 @@ class Session:
             raise
 
     def _open_as(self, *, definitions_only: bool) -> None:
-        self._worker = self._agency.hire()
+        executed = self._notebook is not None and not definitions_only
+        self._worker = self._agency.hire(executed=executed)
         self.generation += 1
+        if executed:
+            self._execute()
         deadline = min(time.monotonic() + self._limits.import_seconds, self._job_deadline)
 
         def question(seconds: float) -> wire.Open:
-            return wire.Open(self._match.file, self._match.target, definitions_only, self._seed, seconds)
+            file, target = self._match.file, self._match.target
+            return wire.Open(file, target, definitions_only, self._seed, seconds, self._supply)
 
         self.opened = self._ask(question, wire.Opened, deadline, self._limits.import_seconds)
         if not self.output:
             self.output = clean(self.opened.output, limit=8000)
+
+    def _execute(self) -> None:
+        """Have the notebook's cells run. The first time takes from no other budget; whoever has it run again pays."""
+        assert self._notebook is not None
+        budget, started = self._notebook, time.monotonic()
+        first = self._execution_seconds is None
+        deadline = started + budget.seconds + NOTEBOOK_PATIENCE if first else self._job_deadline
+
+        def question(_: float) -> wire.Execute:
+            return wire.Execute(self._match.file, self._seed, budget.cell_seconds, budget.seconds)
+
+        executed: wire.Executed = self._ask(question, wire.Executed, deadline, budget.seconds)
+        if first:
+            self._execution_seconds = time.monotonic() - started
+            self._job_deadline += self._execution_seconds
+        self.cells = tuple(map(cell_run, executed.cells[:CELLS_CAP]))
+        self.output = clean(executed.output, limit=8000)
+        if not executed.alive:
+            ended = next((cell.cell for cell in self.cells if cell.outcome is CellOutcome.KILLED), None)
+            raise Killed("the notebook's process ended" + (f" while cell {ended} was running" if ended else ""))
+
+    def _note_cell(self, cell: CellRun) -> None:
+        """Remember which cell was the first that did not run to its end."""
+        self.loading_where = cell.trace[-1] if cell.trace else None
+        self.loading_note = f"cell {cell.cell} raised {cell.error}" if cell.error else f"cell {cell.cell} was stopped"
 
     def _note(self, fault: Fault) -> None:
         """Remember why the whole file was not executed."""
@@ -210,6 +289,18 @@ class Session:
         if worker is not None:
             worker.close()
         return self._agency.retire(gone=gone)
+
+
+def cell_run(report: wire.CellReport) -> CellRun:
+    """A worker's report of a cell, cleaned; what it claims beyond the known outcomes counts as an exception."""
+    known = {outcome.value: outcome for outcome in CellOutcome}
+    error = f"{report.type}: {report.message}" if report.message.strip() else report.type
+    return CellRun(
+        cell=report.cell,
+        outcome=known.get(report.outcome, CellOutcome.RAISED),
+        error=clean(error, limit=600, keep_newlines=False),
+        trace=tuple(place for frame in report.frames[-TRACE_CAP:] if (place := where((frame,))) is not None),
+    )
 
 
 def describe_fate(fate: Fate) -> str:

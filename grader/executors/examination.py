@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 
 from grader.errors import WireError
+from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
-from grader.executors.warm import Lease, sealed
+from grader.executors.warm import Lease
 from grader.forkserver import Fate
-from grader.model import Attempt, CheckResult, IsolationLevel, Job, Outcome
+from grader.model import Attempt, CheckResult, IsolationLevel, Job, Outcome, SecondLook
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
 
 GRACE: Final = 30.0
@@ -29,41 +30,52 @@ LAST_BREATH: Final = 0.3
 class Examination:
     """One job, from the first fork to the last kill."""
 
-    def __init__(self, rooms: Rooms, job: Job, core: int) -> None:
+    def __init__(self, rooms: Rooms, job: Job, core: int, bundle: int, notebook: Performance | None) -> None:
+        """Begin.
+
+        Args:
+            bundle: the descriptor of the submission's files.
+            notebook: where the graded class stands in one.
+        """
         self._rooms = rooms
         self._job = job
         self._core = core
-        self._worker: Lease | None = None
+        self._bundle = bundle
+        self._notebook = notebook
+        self._worker: Lease | Performance | None = None
         self._home: Path | None = None
         self._results: dict[str, CheckResult] = {}
+        self._second: dict[str, CheckResult] = {}
         self._finished: Finished | None = None
 
     def run(self) -> Attempt:
         """Examine it. Raises `WarmProcessError` when one of the processes it is forked from goes away."""
         started = time.monotonic()
-        files = {file.path: file.content for file in self._job.submission.files}
-        with sealed(msgspec.msgpack.encode(files)) as bundle, _packets() as (ours, theirs):
+        limits = self._job.assignment.limits
+        with _packets() as (ours, theirs):
             order = Order(
                 assignment=self._job.assignment.id,
                 match=self._job.match,
                 policy_hits=self._job.policy_hits,
                 seed=self._job.seed,
+                notebook=None if self._notebook is None else self._notebook.budget,
             )
             examiner = self._rooms.spawn("examiner", msgspec.json.encode(order), [theirs.fileno()])
             examiner.stay_on(self._core)
             theirs.close()
             try:
-                deadline = started + self._job.assignment.limits.seconds + GRACE
-                self._converse(Post(ours, FromExaminer), bundle, deadline)
+                execution = 0.0 if self._notebook is None else self._notebook.budget.seconds + GRACE
+                self._converse(Post(ours, FromExaminer), started + execution + limits.seconds + GRACE)
             finally:
                 try:
                     self._rooms.end(examiner)
                 finally:
                     self._retire()
         seconds = time.monotonic() - started
-        return _attempt(self._job, self._results, self._finished, seconds, isolation=self._rooms.isolation)
+        attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
+        return attempt if self._finished is None else _complete(attempt, self._finished, self._second)
 
-    def _converse(self, post: Post, bundle: int, deadline: float) -> None:
+    def _converse(self, post: Post, deadline: float) -> None:
         """Do what the examiner's child asks until it has finished, is gone, or takes too long."""
         while self._finished is None:
             try:
@@ -71,33 +83,41 @@ class Examination:
             except WireError:
                 return
             match message:
-                case Hire():
+                case Hire(executed=executed):
                     self._retire()
-                    self._hire(post, bundle)
+                    self._hire(post, executed=executed)
                 case Retire(gone=gone):
                     post.send(Retired(fate=self._retire(patience=LAST_BREATH if gone else 0.0)))
-                case Reported(result=result):
-                    self._results[result.check] = result
+                case Reported(result=result, second=second):
+                    (self._second if second else self._results)[result.check] = result
                 case Finished():
                     self._finished = message
 
-    def _hire(self, post: Post, bundle: int) -> None:
+    def _hire(self, post: Post, *, executed: bool) -> None:
         limits = self._job.assignment.limits
-        self._home = self._rooms.make_home()
-        payload = {"memory": limits.memory, "cpu_seconds": int(limits.seconds) + 5, "home": str(self._home)}
         examiners, workers = socket.socketpair()
         with examiners, workers:
-            self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), [workers.fileno(), bundle])
-            self._worker.stay_on(self._core)
+            if executed and self._notebook is not None:
+                self._worker = self._notebook
+                self._notebook.serve(workers.fileno())
+            else:
+                self._home = self._rooms.make_home()
+                payload = {"memory": limits.memory, "cpu_seconds": int(limits.seconds) + 5, "home": str(self._home)}
+                descriptors = [workers.fileno(), self._bundle]
+                self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), descriptors)
+                self._worker.stay_on(self._core)
             post.send(Hired(), (examiners.fileno(),))
 
     def _retire(self, *, patience: float = 0.0) -> Fate:
         worker, self._worker = self._worker, None
+        home, self._home = self._home, None
         try:
-            return Fate() if worker is None else self._rooms.end(worker, patience=patience)
+            if isinstance(worker, Lease):
+                return self._rooms.end(worker, patience=patience)
+            return Fate() if worker is None else worker.end()
         finally:
-            if self._home is not None:
-                shutil.rmtree(self._home, ignore_errors=True)  # whoever could have raced with this is dead
+            if home is not None:
+                shutil.rmtree(home, ignore_errors=True)  # whoever could have raced with this is dead
 
 
 def ended_us(job: Job) -> Attempt:
@@ -106,32 +126,42 @@ def ended_us(job: Job) -> Attempt:
     killed = {
         spec.id: CheckResult(check=spec.id, outcome=Outcome.KILLED, message=message) for spec in job.assignment.checks
     }
-    return _attempt(job, killed, None, 0.0)
+    return _attempt(job, killed, 0.0)
 
 
 def _attempt(
     job: Job,
     results: dict[str, CheckResult],
-    finished: Finished | None,
     seconds: float,
     *,
     isolation: IsolationLevel = IsolationLevel.PROCESS_ONLY,
 ) -> Attempt:
     """The attempt as a value. A check without a result is our failure."""
     filled = tuple(results.get(spec.id) or _unanswered(spec.id) for spec in job.assignment.checks)
-    attempt = Attempt(
+    graded = (file for file in job.submission.files if file.path == job.match.file)
+    return Attempt(
         key=job.key,
         student=job.submission.student,
         assignment=job.assignment.id,
         results=filled,
         warnings=job.match.warnings,
+        repairs=tuple(repair for file in graded for repair in file.repairs),
         isolation=isolation,
         seconds=seconds,
     )
-    if finished is None:
-        return attempt
+
+
+def _complete(attempt: Attempt, finished: Finished, second: dict[str, CheckResult]) -> Attempt:
+    """The attempt with what the examiner said at the end, and what it saw when it looked again."""
+    look = SecondLook(
+        supplied=finished.supplied,
+        results=tuple(second[result.check] for result in attempt.results if result.check in second),
+        findings=finished.second_findings,
+    )
     return msgspec.structs.replace(
         attempt,
+        cells=finished.cells,
+        second_look=look if finished.supplied else None,
         findings=finished.findings,
         warnings=finished.warnings,
         loading=finished.loading,

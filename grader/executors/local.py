@@ -17,15 +17,20 @@ by itself.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+from grader import wire
 from grader.errors import WarmProcessError
 from grader.executors.examination import Examination, ended_us
+from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
-from grader.model import Assignment, Attempt, Job
+from grader.executors.warm import sealed
+from grader.model import Assignment, Attempt, Job, Limits, SourceFile
 
 
 class LocalExecutor:
@@ -46,7 +51,7 @@ class _Crew:
 
     def __init__(self, rooms: Rooms, jobs: Iterator[Job], on_start: Callable[[Job], None], *, size: int) -> None:
         self._rooms = rooms
-        self._jobs = jobs
+        self._groups = itertools.groupby(jobs, key=_whose)
         self._on_start = on_start
         self._taking = threading.Lock()
         self._done: queue.SimpleQueue[Attempt | BaseException | None] = queue.SimpleQueue()
@@ -78,38 +83,84 @@ class _Crew:
 
     def _work(self, core: int) -> None:
         try:
-            while (job := self._take()) is not None:
-                self._on_start(job)
-                attempt = self._examine(job, core)
-                if self._stopping:
-                    return
-                self._done.put(attempt)
+            while jobs := self._take():
+                for attempt in self._examine_all(jobs, core):
+                    if self._stopping:
+                        return
+                    self._done.put(attempt)
         except BaseException as error:
             if not self._stopping:
                 self._done.put(error)
         finally:
             self._done.put(None)
 
-    def _examine(self, job: Job, core: int) -> Attempt:
+    def _examine_all(self, jobs: list[Job], core: int) -> Iterator[Attempt]:
+        """Examine the jobs of one submission, for which its notebook is run once."""
+        files = {file.path: _bundled(file) for file in jobs[0].submission.files}
+        with sealed(wire.pack(files)) as bundle, contextlib.ExitStack() as notebooks:
+            performances: dict[str, Performance] = {}
+            for job in jobs:
+                if files[job.match.file].cells is not None and job.match.file not in performances:
+                    performance = Performance(self._rooms, bundle, _generous(jobs), core)
+                    performances[job.match.file] = performance
+                    notebooks.callback(performance.close)
+            for job in jobs:
+                self._on_start(job)
+                yield self._examine(job, core, bundle, performances.get(job.match.file))
+
+    def _examine(self, job: Job, core: int, bundle: int, notebook: Performance | None) -> Attempt:
         """Examine one job. A warm process that goes away meanwhile is started again, and the job repeated by itself.
 
         Several jobs may lose the process to one of them. Alone, the one that ends it again ends only itself.
         """
         try:
             with self._rooms.turns.together():
-                return Examination(self._rooms, job, core).run()
+                return Examination(self._rooms, job, core, bundle, notebook).run()
         except WarmProcessError as error:
             self._rooms.revive(error)
+            _forget(notebook)
         with self._rooms.turns.alone():
             try:
-                return Examination(self._rooms, job, core).run()
+                return Examination(self._rooms, job, core, bundle, notebook).run()
             except WarmProcessError as error:
                 self._rooms.revive(error)
+                _forget(notebook)
                 return ended_us(job)
 
-    def _take(self) -> Job | None:
+    def _take(self) -> list[Job]:
+        """The next jobs that belong together; none when all are taken."""
         with self._taking:
-            return None if self._stopping else next(self._jobs, None)
+            return [] if self._stopping else list(next(self._groups, ("", ()))[1])
+
+
+def _whose(job: Job) -> tuple[str, str, str]:
+    """What jobs have in common that are examined one after the other: a submission with a notebook, or nothing."""
+    shares = any(file.cells for file in job.submission.files)
+    return job.submission.student, job.submission.digest, "" if shares else job.key
+
+
+def _bundled(file: SourceFile) -> wire.File:
+    if not file.cells:
+        return wire.File(file.content)
+    return wire.File(b"", tuple(wire.CodeCell(cell.number, cell.source, cell.python) for cell in file.cells))
+
+
+def _generous(jobs: list[Job]) -> Limits:
+    """The limits under which a notebook runs that serves several assignments: of each, the widest."""
+    limits = [job.assignment.limits for job in jobs]
+    return Limits(
+        seconds=max(each.seconds for each in limits),
+        notebook_seconds=max(each.notebook_seconds for each in limits),
+        cell_seconds=max(each.cell_seconds for each in limits),
+        memory=max(each.memory for each in limits),
+    )
+
+
+def _forget(notebook: Performance | None) -> None:
+    """A notebook's process is gone together with the one it was forked from."""
+    if notebook is not None:
+        with contextlib.suppress(WarmProcessError):
+            notebook.close()
 
 
 def _cores() -> list[int]:

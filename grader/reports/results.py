@@ -7,7 +7,7 @@ import math
 import re
 from typing import TypeAlias
 
-from grader.model import CheckGrade, Cohort, Finding, Grade, Place
+from grader.model import CellRun, CheckGrade, CheckResult, Cohort, Finding, Grade, Place, SecondLook
 from grader.reports.names import report_paths
 from grader.reports.templating import Caps
 from grader.reports.wording import clip, visible
@@ -67,8 +67,40 @@ def _submission(grade: Grade, report: str) -> Json:
     }
     if attempt and attempt.loading_where:
         members["loading_where"] = _place(attempt.loading_where)
+    members["repairs"] = [_text(repair, _CAPS.message) for repair in attempt.repairs] if attempt else []
+    members["cells"] = [_cell(cell) for cell in attempt.cells] if attempt else []
     members["checks"] = [_check(check) for check in grade.checks]
     members["findings"] = [_finding(finding) for finding in attempt.findings] if attempt else []
+    if attempt and attempt.second_look:
+        members["second_look"] = _second_look(attempt.second_look)
+    return members
+
+
+def _cell(run: CellRun) -> Json:
+    return {
+        "cell": run.cell,
+        "outcome": run.outcome,
+        "error": _text(run.error, _CAPS.message),
+        "trace": [_place(where) for where in run.trace],
+    }
+
+
+def _second_look(look: SecondLook) -> Json:
+    return {
+        "supplied": [_text(statement, _CAPS.source) for statement in look.supplied],
+        "checks": [_result(result) for result in look.results],
+        "findings": [_finding(finding) for finding in look.findings],
+    }
+
+
+def _result(result: CheckResult) -> Json:
+    members: dict[str, Json] = {
+        "id": result.check,
+        "outcome": result.outcome,
+        "message": _text(result.message, _CAPS.message),
+    }
+    if result.where:
+        members["where"] = _place(result.where)
     return members
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.model import Entity
-from grader.reports import wording
+from grader.model import Entity, Place
+from grader.reports import cells, wording
 
 
 class Caps(Entity, frozen=True, kw_only=True):
@@ -33,6 +33,7 @@ LADDER = (
     Caps(message=700, output=3_000, source=200, items=25),
     Caps(message=250, output=1_000, source=120, items=10),
     Caps(message=80, output=300, source=80, items=5),
+    Caps(message=60, output=200, source=60, items=2),
 )
 """Tried in this order until a page fits its budget."""
 
@@ -58,6 +59,7 @@ def html() -> Environment:
     """The environment of all HTML pages, with the style sheet and its hash for the content security policy."""
     environment = _environment(autoescape=True, finalize=_html_text)
     environment.filters["cut"] = _cut
+    environment.filters["traceback"] = _traceback
     source, _, _ = PackageLoader("grader.reports").get_source(environment, "style.css")
     style = source.replace("\r\n", "\n")  # as a browser reads it before it hashes
     environment.globals["style"] = Markup(style)  # our own file, not text from outside
@@ -73,6 +75,7 @@ def markdown() -> Environment:
     environment.filters["code"] = code_span
     environment.filters["block"] = code_block
     environment.filters["message"] = message
+    environment.filters["traceback"] = _traceback_block
     return environment
 
 
@@ -99,6 +102,10 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
         certainty_names=wording.CERTAINTY_NAMES,
     )
     return environment
+
+
+def _traceback(trace: tuple[Place, ...], caps: Caps) -> str:
+    return cells.traceback(trace, caps.message, caps.source)
 
 
 # -- HTML --------------------------------------------------------------------------------------------------------------
@@ -159,6 +166,11 @@ def code_block(text: str, limit: int, language: str = "text") -> Markdown:
     text = wording.show(text.rstrip("\n"), limit, multiline=True)
     fence = "`" * max(3, _longest_run(text) + 1)
     return Markdown(f"{fence}{language}\n{text}\n{fence}")
+
+
+def _traceback_block(trace: tuple[Place, ...], caps: Caps) -> Markdown:
+    text = _traceback(trace, caps)
+    return code_block(text, len(text))
 
 
 def message(text: str, limit: int) -> Markdown:

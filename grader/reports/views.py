@@ -12,7 +12,10 @@ import msgspec
 
 from grader.model import (
     Assignment,
+    Attempt,
     CheckGrade,
+    CheckResult,
+    CheckSpec,
     Cohort,
     Entity,
     Finding,
@@ -20,11 +23,14 @@ from grader.model import (
     HiddenFeedback,
     IgnoredFile,
     Loading,
+    MissingImport,
     Outcome,
     Place,
+    SecondLook,
     Status,
 )
-from grader.reports.wording import OUTCOME_SENTENCES, what_went_wrong
+from grader.reports.cells import CellNote, cell_notes
+from grader.reports.wording import OUTCOME_SENTENCES, SECOND_LOOK_WEIGHT, what_went_wrong
 
 
 class CheckView(Entity, frozen=True, kw_only=True):
@@ -48,6 +54,25 @@ class ConceptView(Entity, frozen=True, kw_only=True):
     checks: tuple[CheckView, ...]
 
 
+class SecondLookView(Entity, frozen=True, kw_only=True):
+    """What the checks say once forgotten imports are supplied, as the student sees it.
+
+    Attributes:
+        supplied: the import statements.
+        outcome: how many checks are correct with them, `28 of 33 checks are correct`.
+        weight: whether this counts or only informs, as a sentence.
+        lead: what stands before findings and wrong checks.
+        wrong: the checks that are not correct; empty when the page's first list of checks shows the very same.
+    """
+
+    supplied: tuple[str, ...]
+    outcome: str
+    weight: str
+    lead: str
+    wrong: tuple[CheckView, ...]
+    findings: tuple[Finding, ...]
+
+
 class StudentView(Entity, frozen=True, kw_only=True):
     """One grade as its student sees it.
 
@@ -56,6 +81,10 @@ class StudentView(Entity, frozen=True, kw_only=True):
         headline: what went wrong, in about three words.
         wrong: checks that are not correct or not yet looked at.
         right: checks that are correct.
+        second_look: the checks with forgotten imports supplied; None when none was forgotten.
+        notebook: whether what was graded is known to be a notebook.
+        cells: what became of its cells that did not run to their end.
+        repairs: what was put right, or left out, before it was run.
         withheld: whether something about a hidden check was left out.
         our_failure: whether a check could not be carried out because of the grader.
     """
@@ -70,9 +99,13 @@ class StudentView(Entity, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     wrong: tuple[ConceptView, ...] = ()
     right: tuple[ConceptView, ...] = ()
+    second_look: SecondLookView | None = None
+    notebook: bool = False
     loading: Loading = Loading.EXECUTED
     loading_note: str = ""
     loading_where: Place | None = None
+    cells: tuple[CellNote, ...] = ()
+    repairs: tuple[str, ...] = ()
     output: str = ""
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -110,17 +143,48 @@ def student_view(grade: Grade, assignment: Assignment | None) -> StudentView:
         withheld=told != _without_secrets(grade, HiddenFeedback.DIAGNOSIS),
         our_failure=any(check.outcome is Outcome.INTERNAL for check in checks),
     )
-    if told.attempt is None:
+    attempt = told.attempt
+    if attempt is None:
         return view
+    policy = assignment.policy.missing_import if assignment else MissingImport.INFORM
     return msgspec.structs.replace(
         view,
-        findings=told.attempt.findings,
-        loading=told.attempt.loading,
-        loading_note=told.attempt.loading_note,
-        loading_where=told.attempt.loading_where,
-        output=told.attempt.output,
-        warnings=told.attempt.warnings,
+        findings=attempt.findings,
+        second_look=_second_look_view(attempt.second_look, told, policy) if attempt.second_look else None,
+        notebook=_is_notebook(attempt, told.files),
+        loading=attempt.loading,
+        loading_note="" if _told_by_cells(attempt) else attempt.loading_note,
+        loading_where=None if _shown_by_cells(attempt) else attempt.loading_where,
+        cells=cell_notes(attempt.cells),
+        repairs=attempt.repairs,
+        output=attempt.output,
+        warnings=attempt.warnings,
     )
+
+
+# -- how it was loaded -------------------------------------------------------------------------------------------------
+
+
+def _is_notebook(attempt: Attempt, files: tuple[str, ...]) -> bool:
+    """Whether a notebook was graded. Where a folder holds both kinds, only what happened can tell."""
+    if attempt.cells or attempt.loading is Loading.PARTLY:
+        return True
+    where = attempt.loading_where
+    named = (where.file,) if where else files
+    return bool(named) and all(file.lower().endswith(".ipynb") for file in named)
+
+
+def _told_by_cells(attempt: Attempt) -> bool:
+    """Whether the list of cells says what the note says. A notebook that was not run as a whole needs its note."""
+    said = [cell.error for cell in attempt.cells if cell.error]
+    return attempt.loading is Loading.PARTLY and any(error in attempt.loading_note for error in said)
+
+
+def _shown_by_cells(attempt: Attempt) -> bool:
+    return attempt.loading_where in [cell.trace[-1] for cell in attempt.cells if cell.trace]
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------------
 
 
 def _without_secrets(grade: Grade, feedback: HiddenFeedback) -> Grade:
@@ -131,13 +195,56 @@ def _without_secrets(grade: Grade, feedback: HiddenFeedback) -> Grade:
     """
     checks = tuple(_told(check, feedback) for check in grade.checks)
     attempt = grade.attempt
-    if attempt is not None and feedback is not HiddenFeedback.DIAGNOSIS:
-        tellable: set[str | None] = {check.spec.id for check in checks if not check.spec.hidden}
-        if not any(check.spec.hidden and check.result.outcome is not Outcome.PASSED for check in checks):
-            tellable.add(None)
-        told = tuple(finding for finding in attempt.findings if finding.check in tellable)
-        attempt = msgspec.structs.replace(attempt, findings=told)
+    if attempt is not None:
+        specs = tuple(check.spec for check in grade.checks)
+        attempt = msgspec.structs.replace(
+            attempt,
+            findings=_tellable(attempt.findings, attempt.results, specs, feedback),
+            second_look=_told_again(attempt, specs, feedback),
+        )
     return msgspec.structs.replace(grade, checks=checks, attempt=attempt)
+
+
+def _tellable(
+    findings: tuple[Finding, ...],
+    results: tuple[CheckResult, ...],
+    specs: tuple[CheckSpec, ...],
+    feedback: HiddenFeedback,
+) -> tuple[Finding, ...]:
+    """Those findings of one look at a submission that its student may read."""
+    if feedback is HiddenFeedback.DIAGNOSIS:
+        return findings
+    tellable: set[str | None] = {spec.id for spec in specs if not spec.hidden}
+    passed = {result.check for result in results if result.outcome is Outcome.PASSED}
+    if all(spec.id in passed for spec in specs if spec.hidden):
+        tellable.add(None)
+    return tuple(finding for finding in findings if finding.check in tellable)
+
+
+def _told_again(attempt: Attempt, specs: tuple[CheckSpec, ...], feedback: HiddenFeedback) -> SecondLook | None:
+    """The second look without what its student may not read.
+
+    That an import is missing explains why a check raised. So where hidden checks tell their outcome only, all of it is
+    told if a public check raised as well, or nothing could be loaded, and none of it otherwise.
+    """
+    look = attempt.second_look
+    if look is None:
+        return None
+    public = {spec.id for spec in specs if not spec.hidden}
+    raised = {result.check for result in attempt.results if result.outcome is Outcome.ERRORED}
+    if feedback is HiddenFeedback.OUTCOME and not raised & public and attempt.loading is not Loading.NOTHING:
+        return None
+    by_id = {spec.id: spec for spec in specs}
+    checks = [
+        _told(CheckGrade(spec=by_id[result.check], result=result, points=0.0), feedback)
+        for result in look.results
+        if result.check in by_id
+    ]
+    return msgspec.structs.replace(
+        look,
+        results=tuple(check.result for check in checks),
+        findings=_tellable(look.findings, look.results, specs, feedback),
+    )
 
 
 def _told(check: CheckGrade, feedback: HiddenFeedback) -> CheckGrade:
@@ -146,6 +253,46 @@ def _told(check: CheckGrade, feedback: HiddenFeedback) -> CheckGrade:
         message = result.message if feedback is HiddenFeedback.HINT else ""
         result = msgspec.structs.replace(result, message=message, where=None)
     return msgspec.structs.replace(check, result=result)
+
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+
+def _second_look_view(look: SecondLook, told: Grade, policy: MissingImport) -> SecondLookView:
+    """The second look of a grade that holds no secrets any more."""
+    specs = {check.spec.id: check.spec for check in told.checks}
+    titles = {spec.id: spec.title for spec in specs.values()}
+    counts = policy is MissingImport.FORGIVE
+    open_results = [result for result in look.results if result.outcome is not Outcome.PASSED]
+    correct = len(look.results) - len(open_results)
+    shown_above = {check.result.check: check.result for check in told.checks} == {
+        result.check: result for result in look.results
+    }
+    wrong = [
+        CheckGrade(spec=specs[result.check], result=result if counts else _unscored(result), points=0.0)
+        for result in open_results
+    ]
+    return SecondLookView(
+        supplied=look.supplied,
+        outcome=f"{correct} of {len(look.results)} checks are correct" if open_results else "all checks are correct",
+        weight=SECOND_LOOK_WEIGHT[policy],
+        lead=_lead(listed=not shown_above, counts=counts) if open_results else "",
+        wrong=() if shown_above else tuple(_check_view(check, titles) for check in wrong),
+        findings=look.findings,
+    )
+
+
+def _lead(*, listed: bool, counts: bool) -> str:
+    if not listed:
+        return "What is still wrong is listed above."
+    return "These are still wrong:" if counts else "These would still be wrong:"
+
+
+def _unscored(result: CheckResult) -> CheckResult:
+    """The result with what is true of our failure where no points depend on it, and no person is called."""
+    if result.outcome is not Outcome.INTERNAL:
+        return result
+    return msgspec.structs.replace(result, message="The grader itself failed here, so nothing is known about this.")
 
 
 def _check_view(check: CheckGrade, titles: dict[str, str]) -> CheckView:

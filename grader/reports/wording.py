@@ -11,7 +11,17 @@ import re
 import unicodedata
 from collections import Counter
 
-from grader.model import Certainty, CheckGrade, Grade, IsolationLevel, Loading, Outcome, Place, Status
+from grader.model import (
+    Certainty,
+    CheckGrade,
+    Grade,
+    IsolationLevel,
+    Loading,
+    MissingImport,
+    Outcome,
+    Place,
+    Status,
+)
 
 OUTCOME_NAMES: dict[Outcome, str] = {
     Outcome.PASSED: "correct",
@@ -52,6 +62,13 @@ CERTAINTY_NAMES: dict[Certainty, str] = {
     Certainty.PROVEN: "proven by calculation",
     Certainty.OBSERVED: "observed directly",
 }
+
+SECOND_LOOK_WEIGHT: dict[MissingImport, str] = {
+    MissingImport.INFORM: "This only informs you: your points are those of what you handed in.",
+    MissingImport.FORGIVE: "This counts: your course forgives a missing import, and your points are those with it "
+    "supplied.",
+}
+"""What a second look, with forgotten imports supplied, means for the points."""
 
 HEADLINE = 100
 """Characters of `what_went_wrong` at most."""
@@ -136,11 +153,14 @@ def count(amount: int, noun: str) -> str:
 
 def place(where: Place) -> str:
     """`attention.ipynb, cell 4, line 23, in forward`."""
-    parts = [show(where.file, _LONGEST_NAME)]
-    if where.cell is not None:
-        parts.append(f"cell {where.cell}")
+    return f"{show(where.file, _LONGEST_NAME)}, {position(where)}"
+
+
+def position(where: Place) -> str:
+    """A place within its file: `cell 4, line 23, in forward`."""
+    parts = [] if where.cell is None else [f"cell {where.cell}"]
     parts.append(f"line {where.line}")
-    if where.function:
+    if where.function not in ("", "<module>"):  # what Python calls the code outside of all functions
         parts.append(f"in {show(where.function, _LONGEST_NAME)}")
     return ", ".join(parts)
 

@@ -1,10 +1,9 @@
 """The definitions of a file without the rest of it, for files whose top-level code trains, plots, raises or never ends.
 
-Theory of operation. A file is cut into its top-level statements. Kept are imports, functions and classes, and of the
-assignments those that give a plain name to a harmless value which something kept looks up when it runs. Which names a
-piece looks up is read from its bytecode, so a local variable that happens to have a constant's name keeps nothing.
-A value is harmless when computing it can call nothing a student wrote: literals, names, operators, and calls of what
-was imported from a library. Every piece is compiled and run on its own, so that one that fails costs only itself.
+Theory of operation. A file, or each cell of a notebook, is cut into its top-level statements. Kept are imports,
+functions and classes, and of the assignments those that give a plain name to a harmless value which something kept
+looks up when it runs. What is harmless and what is looked up is decided over all cells together. Every piece is
+compiled and run on its own, so that one that fails costs only itself.
 
 Standard library only: this runs in the worker.
 """
@@ -13,45 +12,40 @@ from __future__ import annotations
 import __future__
 
 import ast
-import dis
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from types import CodeType, TracebackType
 from typing import Any
 
-_BUILTINS = frozenset({"int", "float", "str", "bool", "len", "min", "max", "range", "tuple", "list", "dict", "set"})
+from grader.worker.harmless import Harmless
+from grader.worker.lookups import lookups
+from grader.worker.statements import Binding, assigned, bindings, defines, first_line, is_docstring
+
 _LONGEST_TEXT = 1000
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_IMPORTS = (ast.Import, ast.ImportFrom)
-_HARMLESS = (
-    ast.Constant,
-    ast.Name,
-    ast.Attribute,
-    ast.Subscript,
-    ast.Slice,
-    ast.Tuple,
-    ast.List,
-    ast.Dict,
-    ast.Set,
-    ast.Starred,
-    ast.UnaryOp,
-    ast.BinOp,
-    ast.BoolOp,
-    ast.Compare,
-    ast.IfExp,
-    ast.JoinedStr,
-    ast.FormattedValue,
-    ast.Lambda,
-    ast.Call,
-)
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Code that is executed in one go, as a cell of a notebook is: the name it is compiled under, and its text."""
+
+    filename: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A line of a file or cell."""
+
+    filename: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A piece that did not compile or run: the line, the exception's type and what it says."""
+    """A piece that did not compile or run: its file or cell, the line, the exception's type and what it says."""
 
+    filename: str
     line: int
     type: str
     text: str
@@ -59,27 +53,40 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One top-level statement, compiled. `line` is where it begins."""
+    """One top-level statement, compiled.
 
+    Attributes:
+        filename: the name it was compiled under.
+        line: where it begins.
+        end: its last line.
+        code: runs the statement.
+        bindings: the names it gives a value.
+    """
+
+    filename: str
     line: int
+    end: int
     code: CodeType
+    bindings: tuple[Binding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
-    """What is kept of a file.
+    """What is kept of a file, or of a notebook's cells.
 
     Attributes:
-        filename: the name its code was compiled under.
+        filenames: the names the code was compiled under, in order.
         code: the pieces, in the order of the source.
-        skipped: the lines on which the statements begin that are left out; docstrings do not count.
-        problems: definitions that Python's compiler refuses although its parser does not.
+        skipped: where the statements begin that are left out; docstrings do not count.
+        problems: cells that cannot be parsed, and definitions that only Python's compiler refuses.
+        assigned: names that a statement gives a value, kept or not, other than by defining or importing it.
     """
 
-    filename: str
+    filenames: tuple[str, ...]
     code: tuple[Piece, ...]
-    skipped: tuple[int, ...]
+    skipped: tuple[Place, ...]
     problems: tuple[Problem, ...] = ()
+    assigned: frozenset[str] = frozenset()
 
 
 def definitions(source: str, filename: str, *, own_modules: frozenset[str] = frozenset()) -> Definitions:
@@ -88,44 +95,58 @@ def definitions(source: str, filename: str, *, own_modules: frozenset[str] = fro
     Raises:
         SyntaxError: the file cannot be parsed, for whatever reason.
     """
-    tree = _parse(source, filename)
-    trusted = _trusted_names(tree, own_modules)
-    flags = _future_flags(tree)
-    kept: dict[int, Piece] = {}
-    values: dict[int, ast.stmt] = {}
+    return _kept([(filename, _parse(source, filename))], own_modules)
+
+
+def definitions_of(units: Iterable[Unit], *, own_modules: frozenset[str] = frozenset()) -> Definitions:
+    """Take the definitions out of a notebook's cells. A cell that cannot be parsed costs only itself: a problem."""
+    units = tuple(units)
+    parsed: list[tuple[str, ast.Module]] = []
     problems: list[Problem] = []
-    for index, statement in enumerate(tree.body):
-        if not _is_kept(statement, trusted):
-            continue
+    for unit in units:
         try:
-            kept[index] = Piece(line=_first_line(statement), code=_compile(statement, filename, flags))
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            problems.append(_problem(error, filename, _first_line(statement)))
-        if not _defines(statement):
-            values[index] = statement
-    used = _needed(kept, values)
-    skipped = [
-        _first_line(statement)
-        for index, statement in enumerate(tree.body)
-        if index not in used and not _is_docstring(statement)
-    ]
-    pieces = tuple(kept[index] for index in sorted(used))
-    return Definitions(filename=filename, code=pieces, skipped=tuple(skipped), problems=tuple(problems))
+            parsed.append((unit.filename, _parse(unit.source, unit.filename)))
+        except SyntaxError as error:
+            problems.append(_problem(error, unit.filename, 1))
+    kept = _kept(parsed, own_modules)
+    filenames = tuple(unit.filename for unit in units)
+    return replace(kept, filenames=filenames, problems=_in_order((*kept.problems, *problems), filenames))
 
 
-def execute(definitions: Definitions, namespace: dict[str, Any]) -> tuple[Problem, ...]:
+def execute(definitions: Definitions, namespace: dict[str, Any], *, persistent: bool = False) -> tuple[Problem, ...]:
     """Run the pieces one by one in `namespace`, and return what went wrong. A piece that raises costs only itself.
+
+    With `persistent`, pieces that failed are tried again as long as that helps any of them: the cell with the imports
+    may stand below the class. The last definition of a name wins however late an earlier one succeeds.
 
     Raises:
         BaseException: whatever is neither an `Exception` nor `SystemExit`, such as an interrupt by the budget.
     """
-    problems = list(definitions.problems)
-    for piece in definitions.code:
+    owners: dict[str, int] = {}
+    failed: dict[int, Problem] = {}
+    pending = dict(enumerate(definitions.code))
+    while pending:
+        failed = _attempt(pending, namespace, owners)
+        if not persistent or len(failed) == len(pending):
+            break
+        pending = {index: pending[index] for index in failed}
+    return _in_order((*definitions.problems, *failed.values()), definitions.filenames)
+
+
+def _attempt(pieces: dict[int, Piece], namespace: dict[str, Any], owners: dict[str, int]) -> dict[int, Problem]:
+    """Run pieces, by their index, and return the problems. `owners` are the pieces that last defined each name."""
+    problems: dict[int, Problem] = {}
+    for index, piece in pieces.items():
+        later = {name: namespace[name] for name, owner in owners.items() if owner > index and name in namespace}
         try:
             exec(piece.code, namespace)
         except (Exception, SystemExit) as error:
-            problems.append(_problem(error, definitions.filename, piece.line))
-    return tuple(sorted(problems, key=lambda problem: problem.line))
+            problems[index] = _problem(error, piece.filename, piece.line)
+        else:
+            owners.update({bound.name: max(index, owners.get(bound.name, index)) for bound in piece.bindings})
+        finally:
+            namespace.update(later)
+    return problems
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -140,161 +161,76 @@ def _parse(source: str, filename: str) -> ast.Module:
             raise SyntaxError(str(error) or "too deeply nested", (filename, 1, 0, None)) from None
 
 
-def _compile(statement: ast.stmt, filename: str, flags: int) -> CodeType:
+def _kept(parsed: Sequence[tuple[str, ast.Module]], own_modules: frozenset[str]) -> Definitions:
+    statements = [(filename, statement) for filename, tree in parsed for statement in tree.body]
+    harmless = Harmless((statement for _, statement in statements), own_modules)
+    pieces: dict[int, Piece] = {}
+    problems: list[Problem] = []
+    flags = 0
+    for index, (filename, statement) in enumerate(statements):
+        flags |= _future_flags(statement)  # holds for the cells below, too
+        if not harmless.keeps(statement):
+            continue
+        try:
+            pieces[index] = _piece(statement, filename, flags)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            problems.append(_problem(error, filename, first_line(statement)))
+    used = _needed(pieces, {index for index in pieces if not defines(statements[index][1])})
+    skipped = [
+        Place(filename=filename, line=first_line(statement))
+        for index, (filename, statement) in enumerate(statements)
+        if index not in used and not is_docstring(statement)
+    ]
+    return Definitions(
+        filenames=tuple(filename for filename, _ in parsed),
+        code=tuple(pieces[index] for index in sorted(used)),
+        skipped=tuple(skipped),
+        problems=tuple(problems),
+        assigned=assigned(statement for _, statement in statements),
+    )
+
+
+def _piece(statement: ast.stmt, filename: str, flags: int) -> Piece:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = ast.Module(body=[statement], type_ignores=[])
         code: CodeType = compile(module, filename, "exec", flags=flags, dont_inherit=True)
-    return code
+    line = first_line(statement)
+    end = statement.end_lineno or line
+    return Piece(filename=filename, line=line, end=end, code=code, bindings=bindings(statement))
 
 
-def _future_flags(tree: ast.Module) -> int:
+def _future_flags(statement: ast.stmt) -> int:
     flags = 0
-    for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
-            for alias in statement.names:
-                flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
+    if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+        for alias in statement.names:
+            flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
     return flags
 
 
-def _first_line(statement: ast.stmt) -> int:
-    decorators = statement.decorator_list if isinstance(statement, _DEFINITIONS) else []
-    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
-
-
-def _is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-# -- which statements could be kept ------------------------------------------------------------------------------------
-
-
-def _is_kept(statement: ast.stmt, trusted: frozenset[str]) -> bool:
-    """Whether a statement may run: a definition, an import, a harmless assignment, or a branch of nothing but these."""
-    if isinstance(statement, _DEFINITIONS + _IMPORTS):
-        return True
-    if isinstance(statement, ast.Assign):
-        return all(map(_is_plain, statement.targets)) and _is_harmless(statement.value, trusted)
-    if isinstance(statement, ast.AnnAssign):
-        return statement.value is not None and _is_plain(statement.target) and _is_harmless(statement.value, trusted)
-    if isinstance(statement, ast.If):
-        guard = any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(statement.test))
-        return not guard and _is_harmless(statement.test, trusted) and _holds_only_kept(statement, trusted)
-    return isinstance(statement, ast.Try) and _holds_only_kept(statement, trusted)
-
-
-def _holds_only_kept(branch: ast.If | ast.Try, trusted: frozenset[str]) -> bool:
-    return all(
-        isinstance(statement, ast.Pass) or _is_docstring(statement) or _is_kept(statement, trusted)
-        for statement in _inside(branch)
-    )
-
-
-def _inside(branch: ast.If | ast.Try) -> Iterator[ast.stmt]:
-    yield from branch.body
-    yield from branch.orelse
-    if isinstance(branch, ast.Try):
-        for handler in branch.handlers:
-            yield from handler.body
-        yield from branch.finalbody
-
-
-def _defines(statement: ast.stmt) -> bool:
-    """Whether a statement is kept for its own sake, and not only when its name is looked up."""
-    if isinstance(statement, ast.If | ast.Try):
-        return any(map(_defines, _inside(statement)))
-    return isinstance(statement, _DEFINITIONS + _IMPORTS)
-
-
-def _is_plain(target: ast.expr) -> bool:
-    if isinstance(target, ast.Tuple | ast.List):
-        return all(map(_is_plain, target.elts))
-    return isinstance(target, ast.Name)
-
-
-def _is_harmless(value: ast.expr, trusted: frozenset[str]) -> bool:
-    waiting: list[ast.AST] = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.expr) and not isinstance(node, _HARMLESS):
-            return False
-        if isinstance(node, ast.Call) and not _is_trusted(node.func, trusted):
-            return False
-        if isinstance(node, ast.Lambda):
-            waiting += [*node.args.defaults, *filter(None, node.args.kw_defaults)]  # its body does not run here
-        else:
-            waiting += ast.iter_child_nodes(node)
-    return True
-
-
-def _is_trusted(function: ast.expr, trusted: frozenset[str]) -> bool:
-    while isinstance(function, ast.Attribute):
-        function = function.value
-    return isinstance(function, ast.Name) and function.id in trusted
-
-
-def _trusted_names(tree: ast.Module, own_modules: frozenset[str]) -> frozenset[str]:
-    """Names that hold a library's things or a builtin wherever the file uses them at its top level."""
-    libraries: set[str] = set()
-    rebound: set[str] = set()
-    waiting: list[ast.AST] = list(tree.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, _IMPORTS):
-            for alias in node.names:
-                module = alias.name if isinstance(node, ast.Import) else "." * node.level + (node.module or "")
-                own = module.startswith(".") or module.split(".")[0] in own_modules
-                (rebound if own else libraries).add(alias.asname or alias.name.split(".")[0])
-        elif isinstance(node, _DEFINITIONS):
-            rebound.add(node.name)
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            rebound.add(node.id)
-        else:
-            waiting += ast.iter_child_nodes(node)
-    return (_BUILTINS | libraries) - rebound
-
-
-# -- which are needed --------------------------------------------------------------------------------------------------
-
-
-def _needed(kept: dict[int, Piece], values: dict[int, ast.stmt]) -> set[int]:
+def _needed(pieces: dict[int, Piece], values: set[int]) -> set[int]:
     """The definitions, and the assignments to names that these, and then the assignments themselves, look up."""
-    needed = {index for index in kept if index not in values}
-    bound = {index: _assigned(values[index]) for index in kept if index in values}
+    needed = set(pieces) - values
     looked_up: set[str] = set()
     fresh = set(needed)
     while fresh:
         for index in fresh:
-            looked_up |= _looked_up(kept[index].code)
-        fresh = {index for index, names in bound.items() if index not in needed and names & looked_up}
+            found = lookups(pieces[index].code)
+            looked_up |= found.early | found.late
+        fresh = {index for index in values - needed if any(bound.name in looked_up for bound in pieces[index].bindings)}
         needed |= fresh
     return needed
-
-
-def _assigned(statement: ast.stmt) -> set[str]:
-    nodes = ast.walk(statement)
-    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-def _looked_up(code: CodeType) -> set[str]:
-    """The names that a piece of code, or a function or class inside it, looks up in the module when it runs."""
-    names: set[str] = set()
-    waiting = [code]
-    while waiting:
-        code = waiting.pop()
-        names |= {
-            instruction.argval
-            for instruction in dis.get_instructions(code)
-            if instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
-        }
-        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return names
 
 
 # -- what went wrong ---------------------------------------------------------------------------------------------------
 
 
+def _in_order(problems: Iterable[Problem], filenames: Sequence[str]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (filenames.index(problem.filename), problem.line)))
+
+
 def _problem(error: BaseException, filename: str, line: int) -> Problem:
+    """The problem of a piece; its line is the innermost one of the same file or cell that was running."""
     if isinstance(error, SyntaxError) and error.filename == filename:
         line = error.lineno or line
     traceback: TracebackType | None = error.__traceback__
@@ -306,4 +242,4 @@ def _problem(error: BaseException, filename: str, line: int) -> Problem:
         text = str(error)
     except Exception:  # a student's own exception may fail at saying what it is
         text = ""
-    return Problem(line=line, type=type(error).__name__, text=text[:_LONGEST_TEXT])
+    return Problem(filename=filename, line=line, type=type(error).__name__, text=text[:_LONGEST_TEXT])

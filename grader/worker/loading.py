@@ -8,19 +8,20 @@ replaces it.
 from __future__ import annotations
 
 import importlib.util
-import io
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import PurePosixPath
 from types import ModuleType
+from typing import Any
 
 from grader import wire
 from grader.serving import Listing, NotFound
-from grader.worker.definitions import definitions, execute
+from grader.worker.damage import damage
+from grader.worker.definitions import Definitions, Problem, Unit, definitions, definitions_of, execute
 
-OUTPUT_CAP = 8000
 PACKAGE = "submission"
 
 
@@ -28,21 +29,47 @@ class Bundle:
     """A submission's files in memory.
 
     Attributes:
-        sources: text of each file that could be decoded, by path.
+        sources: text of each module that could be decoded, by path.
+        notebooks: the code cells of each notebook, by path.
     """
 
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self._files = files
+    def __init__(self, files: wire.Files) -> None:
+        self._files = {path: file.content for path, file in files.items() if file.cells is None}
+        self.notebooks = {path: file.cells for path, file in files.items() if file.cells is not None}
         self.sources: dict[str, str] = {}
-        for path, content in files.items():
+        for path, content in self._files.items():
             try:
                 self.sources[path] = importlib.util.decode_source(content)
             except (SyntaxError, ValueError, LookupError):  # also what no text codec is, or always fails
                 continue
 
     def lines(self) -> dict[str, Listing]:
-        """Each file's lines, for showing the one an exception came from."""
-        return {path: Listing(path, text.split("\n")) for path, text in self.sources.items()}
+        """The lines of each module and cell by the name its code has, for showing the one an exception came from."""
+        listings = {path: Listing(path, text.split("\n")) for path, text in self.sources.items()}
+        return listings | {name: cell for path in self.notebooks for name, cell in self.listings(path)}
+
+    def listings(self, path: str) -> list[tuple[str, Listing]]:
+        """The cells of a notebook, in order, with the names their code has."""
+        cells = self.notebooks[path]
+        return [(cell_name(path, cell.number), Listing(path, cell.source.split("\n"), cell.number)) for cell in cells]
+
+    def definitions(self, path: str) -> Definitions:
+        """What a module or notebook defines. Raises `SyntaxError` when a module is no valid Python."""
+        if path not in self.notebooks:
+            return definitions(self.source(path), path, own_modules=self.modules())
+        units = [
+            Unit(filename=cell_name(path, cell.number), source=cell.source if cell.python is None else cell.python)
+            for cell in self.notebooks[path]
+            if cell.python is not None or not cell.source.lstrip().startswith("%%")
+        ]
+        return definitions_of(units, own_modules=self.modules())
+
+    def reject(self, path: str, target: str) -> None:
+        """Raise the `SyntaxError` of the cell that was to define `target`, if there is one."""
+        definition = re.compile(rf"^[ \t]*class[ \t]+{re.escape(target)}\b", re.MULTILINE)
+        for cell in self.notebooks.get(path, ()):
+            if cell.python is None and definition.search(cell.source):
+                compile(cell.source, cell_name(path, cell.number), "exec", dont_inherit=True)
 
     def modules(self) -> frozenset[str]:
         """Every name by which a file of the submission might import another."""
@@ -75,6 +102,28 @@ class Bundle:
         return any(path.startswith(folders) and path.endswith(".py") for path in self._files)
 
 
+def cell_name(path: str, number: int) -> str:
+    """The file name that the code of a cell has in tracebacks."""
+    return f"{path}, cell {number}"
+
+
+class Remains:
+    """What a notebook that was run has left behind, as the `Loader` that a `Desk` asks for."""
+
+    def __init__(self, bundle: Bundle, namespace: dict[str, Any]) -> None:
+        self._bundle = bundle
+        self._namespace = namespace
+
+    def __call__(self, request: wire.Open) -> object:
+        """The class. Raises `NotFound`, with the reason, when it is not there or could not work as it was meant to."""
+        reason = damage(self._namespace, self._bundle.definitions(request.file), request.target)
+        if reason:
+            raise NotFound(reason)
+        for name, value in _imported(request.supply).items():
+            self._namespace.setdefault(name, value)
+        return self._namespace[request.target]
+
+
 class Submission:
     """Loads one submission; an instance is the `Loader` that a `Desk` asks for."""
 
@@ -84,18 +133,34 @@ class Submission:
     def __call__(self, request: wire.Open) -> object:
         """Run the file (or only its definitions) and return the class. Raises what the student's code raises."""
         path = PurePosixPath(request.file)
-        folder = "" if str(path.parent) == "." else f"{path.parent}/"
-        roots = (folder,) if not folder else (folder, "")
-        sys.meta_path.append(_Finder(self._bundle, roots, definitions_only=request.definitions_only))
+        find_own_modules(self._bundle, request.file, definitions_only=request.definitions_only)
         sys.argv = [request.file]
         module = ModuleType(path.stem)
         module.__file__ = request.file
         module.__package__ = PACKAGE  # so that `from .helper import x` finds the file beside it
-        sys.modules[PACKAGE] = package = ModuleType(PACKAGE)
-        package.__path__ = []
         sys.modules.setdefault(path.stem, module)
+        module.__dict__.update(_imported(request.supply))
         problems = _run(module, self._bundle, request.file, request.definitions_only)
+        if request.target not in module.__dict__:
+            self._bundle.reject(request.file, request.target)
         return _find(module, request.target, problems)
+
+
+def find_own_modules(bundle: Bundle, file: str, *, definitions_only: bool) -> None:
+    """Let `file` import the other modules of its submission: those beside it, and those at the top."""
+    folder = "".join(f"{part}/" for part in PurePosixPath(file).parts[:-1])
+    sys.meta_path.append(_Finder(bundle, tuple(dict.fromkeys((folder, ""))), definitions_only=definitions_only))
+    sys.modules[PACKAGE] = package = ModuleType(PACKAGE)
+    package.__path__ = []
+
+
+def _imported(statements: Iterable[str]) -> dict[str, Any]:
+    """What import statements bind."""
+    bound: dict[str, Any] = {}
+    for statement in statements:
+        exec(statement, bound)
+    bound.pop("__builtins__", None)
+    return bound
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -124,12 +189,18 @@ class _Finder(MetaPathFinder, Loader):
 
 def _run(module: ModuleType, bundle: Bundle, path: str, definitions_only: bool) -> tuple[str, ...]:
     """Execute a file in a module's namespace; returns what could not be executed of its definitions."""
-    source = bundle.source(path)
     if not definitions_only:
-        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+        exec(compile(bundle.source(path), path, "exec", dont_inherit=True), module.__dict__)
         return ()
-    problems = execute(definitions(source, path, own_modules=bundle.modules()), module.__dict__)
-    return tuple(f"line {problem.line}: {problem.type}: {problem.text}" for problem in problems)
+    found = bundle.definitions(path)
+    problems = execute(found, module.__dict__, persistent=path in bundle.notebooks)
+    return tuple(f"{_place(problem, path)}: {problem.type}: {problem.text}" for problem in problems)
+
+
+def _place(problem: Problem, path: str) -> str:
+    """`line 3`, or in a notebook `cell 2, line 3`."""
+    cell = problem.filename.removeprefix(path).removeprefix(", ")
+    return f"{cell}, line {problem.line}" if cell else f"line {problem.line}"
 
 
 def _find(module: ModuleType, name: str, problems: tuple[str, ...]) -> object:
@@ -139,28 +210,3 @@ def _find(module: ModuleType, name: str, problems: tuple[str, ...]) -> object:
     if found is not None:
         raise NotFound(f"{name} is not a class when the file has run, but a value of type {type(found).__name__}")
     raise NotFound("; ".join((f"{name} is not defined when the file has run", *problems)))
-
-
-class BoundedText(io.TextIOBase):
-    """A text stream that keeps the first characters written to it and drops the rest, however much it is."""
-
-    def __init__(self) -> None:
-        self._kept: list[str] = []
-        self._room = OUTPUT_CAP
-
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def write(self, text: str) -> int:
-        """Keep what there is room for; says that all of it was written."""
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if self._room > 0:
-            self._kept.append(text[: self._room])
-            self._room -= len(self._kept[-1])
-        return len(text)
-
-    def text(self) -> str:
-        """What was kept."""
-        return "".join(self._kept).encode("utf-8", "replace").decode()

@@ -41,7 +41,7 @@ def apply(*, keep: int, home: Path, memory: int, cpu_seconds: int) -> None:
     _silence_standard_streams()
     _close_others(keep)
     _settle_in(home)
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for what, limit in (
@@ -52,6 +52,11 @@ def apply(*, keep: int, home: Path, memory: int, cpu_seconds: int) -> None:
         (resource.RLIMIT_CPU, cpu_seconds),
     ):
         _lower(what, limit)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that forked it ends. A fork of this one has to say so again."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _silence_standard_streams() -> None:

@@ -9,6 +9,8 @@ import msgspec
 from grader.model import (
     Assignment,
     Attempt,
+    CellOutcome,
+    CellRun,
     Certainty,
     CheckGrade,
     CheckResult,
@@ -26,6 +28,7 @@ from grader.model import (
     Outcome,
     Place,
     Policy,
+    SecondLook,
     Status,
 )
 
@@ -66,6 +69,15 @@ SPECS = (
 )
 
 WHERE = Place(file="attention.ipynb", cell=4, line=23, function="forward", source="scores = q @ k.mT / embed_dim**0.5")
+SCALED = Finding(
+    id="scale-embed-dim",
+    certainty=Certainty.PROVEN,
+    title="Scores divided by sqrt(embed_dim)",
+    explanation="Your output equals the reference with 1/sqrt(embed_dim) instead of 1/sqrt(head_dim), "
+    "to 1e-12, and equals no other known variant.",
+    where=WHERE,
+    evidence={"relative_error": 1.2e-12, "next_best": 0.31, "compared": 110, "limit": float("inf")},
+)
 HOSTILE_NAMES = (
     "<script>alert(1)</script>",
     "=cmd()",
@@ -115,6 +127,11 @@ def other(spec: CheckSpec, outcome: Outcome, message: str = "", **more: object) 
     return CheckGrade(spec=spec, result=result, points=spec.points if outcome is Outcome.INTERNAL else 0.0)
 
 
+def waiting(first: CheckSpec, *specs: CheckSpec) -> tuple[CheckGrade, ...]:
+    """Checks that were not carried out, because the first one must pass before."""
+    return tuple(other(spec, Outcome.BLOCKED, blocked_by=first.id) for spec in specs)
+
+
 def grade(student: str, *checks: CheckGrade, status: Status = Status.GRADED, **attempt: object) -> Grade:
     """A grade with an attempt, from its checks; what is not given is correct."""
     given = {check.spec.id: check for check in checks}
@@ -157,18 +174,9 @@ def ada() -> Grade:
             where=WHERE,
             detail="expected tensor([0.1, 0.2])",
         ),
-        other(padding, Outcome.BLOCKED, blocked_by=scale.id),
-        other(causal, Outcome.BLOCKED, blocked_by=scale.id),
+        *waiting(scale, padding, causal),
         findings=(
-            Finding(
-                id="scale-embed-dim",
-                certainty=Certainty.PROVEN,
-                title="Scores divided by sqrt(embed_dim)",
-                explanation="Your output equals the reference with 1/sqrt(embed_dim) instead of 1/sqrt(head_dim), "
-                "to 1e-12, and equals no other known variant.",
-                where=WHERE,
-                evidence={"relative_error": 1.2e-12, "next_best": 0.31, "compared": 110, "limit": float("inf")},
-            ),
+            SCALED,
             Finding(
                 id="argument-renamed",
                 certainty=Certainty.OBSERVED,
@@ -195,9 +203,7 @@ def hostile(name: str) -> Grade:
     made = grade(
         name,
         other(shape, Outcome.ERRORED, f"Your code raised ValueError: {name}", where=where, detail=name),
-        other(softmax, Outcome.BLOCKED, blocked_by=shape.id),
-        other(scale, Outcome.BLOCKED, blocked_by=shape.id),
-        other(padding, Outcome.BLOCKED, blocked_by=shape.id),
+        *waiting(shape, softmax, scale, padding),
         other(causal, Outcome.FAILED, f"first line\n```\n{name}\n# second"),
         findings=(
             Finding(
@@ -214,8 +220,78 @@ def hostile(name: str) -> Grade:
         loading=Loading.DEFINITIONS,
         loading_note=f"line 48 raised NameError: {name}",
         loading_where=where,
+        cells=(
+            CellRun(cell=2, outcome=CellOutcome.RAISED, error=f"ValueError: {name}", trace=(where, in_cell(2, name))),
+        ),
+        repairs=(name, f"cell 1: left out {name}"),
+        second_look=SecondLook(
+            supplied=("import math", name),
+            results=(CheckResult(check=causal.id, outcome=Outcome.ERRORED, message=f"a\n{name}", where=where),),
+            findings=(Finding(id="shape-error", certainty=Certainty.OBSERVED, title=name, where=where),),
+        ),
     )
     return changed(made, files=(name,), ignored=(IgnoredFile(path=name, reason="not a notebook"),))
+
+
+def in_cell(cell: int, source: str, line: int = 4, function: str = "") -> Place:
+    """A line of a notebook."""
+    return Place(file="attention.ipynb", cell=cell, line=line, source=source, function=function)
+
+
+def partly_run() -> Grade:
+    """A notebook of which one cell raised, and one would not end; the rest is fine."""
+    trace = (in_cell(3, "demo(torch.ones(3))", 2, "<module>"), in_cell(3, "return attend(x, demo_mask)", 7, "demo"))
+    return grade(
+        "ingrid",
+        loading=Loading.PARTLY,
+        loading_note="cell 3 raised NameError: name 'demo_mask' is not defined",
+        loading_where=trace[-1],
+        cells=(
+            CellRun(
+                cell=3, outcome=CellOutcome.RAISED, error="NameError: name 'demo_mask' is not defined", trace=trace
+            ),
+            CellRun(cell=6, outcome=CellOutcome.INTERRUPTED, trace=(in_cell(6, "loss.backward()", 5, "<module>"),)),
+        ),
+    )
+
+
+def rescued() -> Grade:
+    """A notebook that ended its own process, so that its definitions were graded; some lines had to be left out."""
+    _, softmax, *_ = SPECS
+    return grade(
+        "john",
+        other(softmax, Outcome.FAILED, "The weights of a query sum to 0.25 instead of 1."),
+        loading=Loading.DEFINITIONS,
+        loading_note="cell 4 ended its process",
+        cells=(
+            CellRun(cell=2, outcome=CellOutcome.RAISED, error="ModuleNotFoundError: No module named 'einops'"),
+            CellRun(cell=4, outcome=CellOutcome.KILLED),
+            *(CellRun(cell=number, outcome=CellOutcome.NOT_RUN) for number in (5, 6, 7, 8, 9)),
+        ),
+        repairs=(
+            "Cell 1: `!pip install torch` was not run; nothing can be installed here.",
+            "Two cells had the same id; the second was given one of its own.",
+        ),
+    )
+
+
+def import_forgotten() -> Grade:
+    """A notebook without `import math`; with it, two hidden checks are wrong, and a public one waits for them."""
+    shape, _, scale, padding, causal = SPECS
+    where = in_cell(4, "scores = q @ k.mT / math.sqrt(d)", 23, "forward")
+    missing = Finding(
+        id="import-missing", certainty=Certainty.OBSERVED, title="missing import", check=shape.id, where=where
+    )
+    failed = other(scale, Outcome.FAILED, "The output differs by up to 0.31.", where=WHERE, detail="expected [0.1]")
+    refused = other(padding, Outcome.FAILED, "A padding key receives attention.", where=where)
+    again = tuple(check.result for check in (*map(passed, SPECS[:2]), failed, refused, *waiting(scale, causal)))
+    return grade(
+        "katherine",
+        other(shape, Outcome.ERRORED, "Calling the module raised NameError: name 'math' is not defined", where=where),
+        *waiting(shape, *SPECS[1:]),
+        findings=(missing,),
+        second_look=SecondLook(supplied=("import math",), results=again, findings=(SCALED,)),
+    )
 
 
 def ordinary_grades() -> tuple[Grade, ...]:
@@ -231,12 +307,17 @@ def ordinary_grades() -> tuple[Grade, ...]:
             other(shape, Outcome.INTERNAL, "", detail="Traceback: examiner lost its worker"),
             status=Status.NEEDS_ATTENTION,
         ),
-        grade(
-            "edsger",
-            other(softmax, Outcome.ERRORED, "Your code raised TypeError: forward() takes 2 arguments.", where=WHERE),
-            loading=Loading.DEFINITIONS,
-            loading_note="line 48 raised NameError: name 'train_loader' is not defined",
-            loading_where=Place(file="attention.py", line=48, source="for batch in train_loader:"),
+        changed(
+            grade(
+                "edsger",
+                other(
+                    softmax, Outcome.ERRORED, "Your code raised TypeError: forward() takes 2 arguments.", where=WHERE
+                ),
+                loading=Loading.DEFINITIONS,
+                loading_note="line 48 raised NameError: name 'train_loader' is not defined",
+                loading_where=Place(file="attention.py", line=48, source="for batch in train_loader:"),
+            ),
+            files=("attention.py",),
         ),
         grade("frances", other(padding, Outcome.TIMED_OUT, "No answer within 10 seconds.")),
         grade("grace", other(causal, Outcome.KILLED, "The process needed more than 4 GiB of memory.")),
@@ -246,6 +327,9 @@ def ordinary_grades() -> tuple[Grade, ...]:
             loading=Loading.NOTHING,
             loading_note="SyntaxError: invalid syntax (line 3)",
         ),
+        partly_run(),
+        rescued(),
+        import_forgotten(),
     )
 
 

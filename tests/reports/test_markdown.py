@@ -11,7 +11,7 @@ from markdown_it.token import Token
 from grader.model import Outcome
 from grader.reports import markdown, templating
 
-from . import sample
+from . import flood, sample
 from .gold import assert_gold
 
 ACTIVE = {"html_block", "html_inline", "link_open", "image"}
@@ -75,6 +75,15 @@ def test_a_comment_on_nothing_is_the_one_accepted_before() -> None:
     assert_gold("barbara.md", markdown.render(sample.cohort(sample.ordinary_grades()[2]))["self-attention/barbara.md"])
 
 
+@pytest.mark.parametrize("number", [-3, -2, -1])
+def test_a_comment_on_a_notebook_is_the_one_accepted_before(number: int) -> None:
+    grade = sample.ordinary_grades()[number]
+
+    files = markdown.render(sample.cohort(grade))
+
+    assert_gold(f"{grade.student}.md", files[f"self-attention/{grade.student}.md"])
+
+
 def outline(text: str) -> list[str]:
     """The blocks of a document without its words."""
     return [token.type + token.tag for token in tokens(text) if token.block and token.type not in {"inline", "fence"}]
@@ -124,7 +133,10 @@ def test_every_hostile_name_can_still_be_read(name: str) -> None:
 
 def test_a_comment_is_short_enough_for_github() -> None:
     grade = sample.grade(
-        "ada", *(sample.other(spec, Outcome.FAILED, "😀`" * 20_000) for spec in sample.SPECS), output="`" * 100_000
+        "ada",
+        *(sample.other(spec, Outcome.FAILED, "😀`" * 20_000) for spec in sample.SPECS),
+        output="`" * 100_000,
+        **flood.notebook("😀`" * 20_000, sample.SPECS),
     )
 
     text = markdown.render(sample.cohort(grade))["self-attention/ada.md"].decode()

@@ -12,7 +12,7 @@ import pytest
 from grader.model import Certainty, CheckSpec, Cohort, Finding, Grade, IgnoredFile, Outcome, Place, Status
 from grader.reports import pages
 
-from . import sample
+from . import flood, sample
 from .gold import assert_gold
 
 HOSTILE_PAGE = "self-attention/script-alert-1-script-5c140d35.html"
@@ -70,6 +70,11 @@ def test_a_students_page_is_the_one_accepted_before(files: dict[str, bytes]) -> 
 
 def test_a_hostile_students_page_is_the_one_accepted_before(files: dict[str, bytes]) -> None:
     assert_gold("hostile.html", files[HOSTILE_PAGE])
+
+
+@pytest.mark.parametrize("student", ["ingrid", "john", "katherine"])
+def test_a_page_about_a_notebook_is_the_one_accepted_before(student: str, files: dict[str, bytes]) -> None:
+    assert_gold(f"{student}.html", files[f"self-attention/{student}.html"])
 
 
 def test_no_page_holds_a_script_a_handler_or_anything_from_elsewhere(files: dict[str, bytes]) -> None:
@@ -131,14 +136,14 @@ def test_the_class_page_says_what_an_instructor_must_know(files: dict[str, bytes
     text = " ".join(Reader(files["index.html"]).text.replace("\xa0", " ").split())
 
     for statement in (
-        "23 students",
+        "26 students",
         "The run was interrupted",
         "clara, Self-attention: rejected The archive holds a path outside itself",
         "donald, Self-attention: needs attention",
         "Traceback: examiner lost its worker",
         "ada 5 / 12 Scores divided by sqrt(embed_dim) (+1 more)",
         "barbara 0 / 12 nothing handed in",
-        "Padding keys receive no attention. masking · hidden 2 19 % 4 of 21 (15 waiting)",
+        "Padding keys receive no attention. masking · hidden 2 25 % 6 of 24 (16 waiting)",
         "Student code ran at level confined.",
         "user namespaces are switched off",
         "data/weights.pt not Python or a notebook",
@@ -185,24 +190,26 @@ def test_causes_come_before_what_was_right(files: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("character", ["x", '"', "&", "\U000e0041", "𝕏", "\n"])
 def test_a_page_stays_small_however_much_a_student_says(character: str) -> None:
-    flood = character * 30_000
-    where = Place(file=flood, line=1, source=flood, function=flood)
+    text = character * 30_000
+    where = Place(file=text, line=1, source=text, function=text)
     specs = [CheckSpec(id=f"t.py::test_{n}", title="A check.", concept=f"c{n}", points=1) for n in range(60)]
     findings = [
         Finding(
             id="shape-error",
             certainty=Certainty.OBSERVED,
-            title=flood,
-            explanation=flood,
+            title=text,
+            explanation=text,
             where=where,
-            evidence={f"{n}{flood[:500]}": flood for n in range(60)},
+            evidence={f"{n}{text[:500]}": text for n in range(60)},
         )
     ] * 60
-    made = sample.grade("ada", findings=tuple(findings), warnings=(flood,) * 300, output=flood, loading_note=flood)
-    checks = tuple(sample.other(spec, Outcome.FAILED, flood, where=where) for spec in specs)
-    ignored = tuple(IgnoredFile(path=f"{n}{flood}", reason=flood) for n in range(3_000))
+    made = sample.grade(
+        "ada", findings=tuple(findings), warnings=(text,) * 300, output=text, **flood.notebook(text, specs)
+    )
+    checks = tuple(sample.other(spec, Outcome.FAILED, text, where=where) for spec in specs)
+    ignored = tuple(IgnoredFile(path=f"{n}{text}", reason=text) for n in range(3_000))
 
-    page = page_of(sample.changed(made, checks=checks, ignored=ignored, files=(flood,) * 300))
+    page = page_of(sample.changed(made, checks=checks, ignored=ignored, files=(text,) * 300))
 
     assert len(page.encode()) < 200_000
     assert "more characters)" in page

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from grader.model import Outcome
+from grader.model import Outcome, Status
 from grader.reports import results
 
 from . import sample
@@ -29,6 +29,10 @@ def fields(value: Any) -> set[str]:
     return set(value).union(*(fields(member) for name, member in value.items() if name != "evidence"))
 
 
+def examples() -> list[Any]:
+    return [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)]
+
+
 def test_results_are_those_accepted_before() -> None:
     assert_gold("results.json", results.render(sample.cohort(*sample.ordinary_grades()))["results.json"])
 
@@ -46,13 +50,44 @@ def test_every_field_written_is_specified() -> None:
 
 
 def test_the_example_of_the_specification_is_a_document_of_this_format() -> None:
-    example = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[0])
-    optional = {"blocked_by", "check", "detail", "loading_where"}
+    example = examples()[0]
+    optional = {"blocked_by", "check", "detail", "loading_where", "second_look", "supplied"}
 
     assert example["format"] == results.FORMAT
     assert list(example) == list(rendered())
     assert [name for name in rendered()["submissions"][0] if name not in optional] == list(example["submissions"][0])
     assert fields(example) == fields(rendered()) - optional
+
+
+def test_the_example_of_a_second_look_is_one() -> None:
+    written = rendered(sample.import_forgotten())["submissions"][0]["second_look"]
+    example = examples()[1]["second_look"]
+
+    assert list(example) == list(written) == ["supplied", "checks", "findings"]
+    assert fields(example) == fields(written)
+    assert len(written["checks"]) == len(sample.SPECS)
+
+
+def test_a_second_look_is_written_only_where_there_was_one() -> None:
+    entries = rendered(sample.ada(), sample.import_forgotten())["submissions"]
+
+    assert ["second_look" in entry for entry in entries] == [False, True]
+
+
+def test_what_became_of_a_notebook_is_written_as_it_is() -> None:
+    partly, rescued, missing = rendered(
+        sample.partly_run(), sample.rescued(), sample.absent("barbara", Status.MISSING, "")
+    )["submissions"]
+
+    assert partly["loading"] == "partly"
+    assert [step["line"] for step in partly["cells"][0]["trace"]] == [2, 7]
+    assert [(cell["cell"], cell["outcome"]) for cell in rescued["cells"]] == [
+        (2, "raised"),
+        (4, "killed"),
+        *((number, "not-run") for number in range(5, 10)),
+    ]
+    assert len(rescued["repairs"]) == 2
+    assert missing["cells"] == missing["repairs"] == []
 
 
 def test_names_arrive_exactly_except_for_bytes_that_are_no_text() -> None:

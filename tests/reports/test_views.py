@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from grader.model import Certainty, Cohort, Finding, Grade, HiddenFeedback, Outcome, Place
+from grader.model import (
+    CellOutcome,
+    CellRun,
+    Certainty,
+    Cohort,
+    Finding,
+    Grade,
+    HiddenFeedback,
+    Loading,
+    Outcome,
+    Place,
+)
 from grader.reports import markdown, pages, student_view
 
 from . import sample
@@ -90,3 +102,75 @@ def test_the_class_page_and_the_results_are_the_instructors_and_hold_the_full_me
 
     assert canary("MESSAGE") in index
     assert canary("FINDING") in index
+
+
+IN_CELL = sample.in_cell(3, "x = y")
+IN_FILE = Place(file="attention.py", line=3)
+RAN_OUT = CellRun(cell=2, outcome=CellOutcome.INTERRUPTED)
+
+
+@pytest.mark.parametrize(
+    ("files", "where", "cells", "loading", "notebook"),
+    [
+        (("a.ipynb",), None, (), Loading.EXECUTED, True),
+        (("a.IPYNB",), None, (), Loading.DEFINITIONS, True),
+        (("a.py",), None, (), Loading.DEFINITIONS, False),
+        (("a.py", "a.ipynb"), None, (), Loading.DEFINITIONS, False),
+        (("a.py", "a.ipynb"), None, (), Loading.PARTLY, True),
+        (("a.py", "a.ipynb"), IN_CELL, (), Loading.DEFINITIONS, True),
+        (("a.py", "a.ipynb"), IN_FILE, (), Loading.DEFINITIONS, False),
+        (("a.py", "a.ipynb"), IN_FILE, (RAN_OUT,), Loading.DEFINITIONS, True),
+        ((), None, (), Loading.NOTHING, False),
+    ],
+)
+def test_a_notebook_is_known_by_its_cells_its_places_or_its_name(
+    files: tuple[str, ...], where: Place | None, cells: tuple[CellRun, ...], loading: Loading, notebook: bool
+) -> None:
+    grade = sample.grade("ada", loading_where=where, cells=cells, loading=loading)
+
+    assert student_view(sample.changed(grade, files=files), None).notebook is notebook
+
+
+def test_what_the_list_of_cells_says_is_not_said_twice() -> None:
+    view = student_view(sample.partly_run(), None)
+
+    assert view.loading_note == ""
+    assert view.loading_where is None
+    assert [note.cells for note in view.cells] == ["cell 3", "cell 6"]
+
+
+def test_a_note_that_says_more_than_the_cells_is_kept() -> None:
+    grade = sample.partly_run()
+    assert grade.attempt
+    attempt = msgspec.structs.replace(grade.attempt, loading_note="its 60 seconds were used up", loading_where=IN_FILE)
+
+    view = student_view(sample.changed(grade, attempt=attempt), None)
+
+    assert view.loading_note == "its 60 seconds were used up"
+    assert view.loading_where == IN_FILE
+
+
+def test_a_notebook_that_was_not_run_as_a_whole_says_why_and_what_was_put_right() -> None:
+    for text in students_files(sample.cohort(sample.changed(sample.rescued(), student="ada"))):
+        plain = text.replace("\\", "")
+        assert "could not be run as a whole (cell 4 ended its process), so its imports, classes, functions" in plain
+        assert "This by itself cost you nothing." in plain
+        assert "were not run." in plain
+        assert "What was put right or left out" in plain
+        assert "`!pip install torch` was not run" in plain
+
+
+def test_a_file_that_is_no_notebook_is_spoken_of_as_before() -> None:
+    edsger = sample.changed(sample.ordinary_grades()[5], student="ada")
+
+    for text in students_files(sample.cohort(edsger)):
+        assert "How your file was loaded" in text
+        assert "Your file’s top-level code did not run to its end" in text
+        assert "What happened:" in text
+        assert "notebook" not in text
+
+
+def test_a_notebook_that_ran_to_its_end_has_nothing_to_say_about_it() -> None:
+    for text in students_files(sample.cohort(sample.changed(sample.grade("alan"), student="ada"))):
+        assert "How your" not in text
+        assert "put right" not in text

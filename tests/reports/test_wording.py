@@ -70,6 +70,9 @@ FINDING = Finding(id="scale-missing", certainty=Certainty.PROVEN, title="Scores 
             "softmax: wrong",
         ),
         (sample.grade("x", sample.other(SHAPE, Outcome.ERRORED), loading=Loading.NOTHING), "cannot be loaded"),
+        (sample.partly_run(), "all correct"),
+        (sample.rescued(), "softmax: wrong"),
+        (sample.import_forgotten(), "missing import"),
         (sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(FINDING,)), "Scores not scaled"),
         (
             sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(FINDING, FINDING, FINDING)),
@@ -105,6 +108,7 @@ def test_points_are_written_without_needless_zeros(value: float, text: str) -> N
 def test_a_place_names_file_cell_line_and_function() -> None:
     assert wording.place(sample.WHERE) == "attention.ipynb, cell 4, line 23, in forward"
     assert wording.place(Place(file="a\u202e.py", line=3)) == "a\\u202e.py, line 3"
+    assert wording.place(Place(file="a.py", line=3, function="<module>")) == "a.py, line 3"
 
 
 def test_a_cut_is_visible() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from grader import wire
 from grader.serving import Desk, Listing, NotFound
-from grader.worker.loading import OUTPUT_CAP, BoundedText, Bundle, Submission
+from grader.worker.loading import Bundle, Submission
+from grader.worker.output import OUTPUT_CAP, BoundedText
 
 Load = Callable[..., Any]
 

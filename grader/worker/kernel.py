@@ -1,0 +1,276 @@
+"""A Jupyter kernel that is made before it is needed: everything but its sockets exists in the warm process.
+
+Theory of operation
+-------------------
+`prepare` runs once in the warm worker: it creates ipykernel's application, its kernel and its shell, runs a few cells
+that succeed and fail, and drops what they left. A fork of that process needs only sockets, which `Kernel.play` makes: a
+shell and an iopub socket over `ipc` in the submission's own folder, no network, no heartbeat, no control channel. Then
+it writes one byte to say that they are bound, and runs ipykernel's loop.
+
+What is taken away from ipykernel, because it costs time or leaves the sandbox: debugpy, the history database, the scan
+of all loaded modules, the TCP port for output of child processes, capture of C-level output. What is changed for
+students: a traceback holds their own lines only, with the number of the cell; installing packages and asking for input
+say why that cannot work here.
+
+When the client writes to the kernel's `afterwards` socket, the loop gives way to whatever is to be done with the
+namespace that the cells left behind.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import msgspec
+import zmq
+from ipykernel.compiler import XCachingCompiler
+from ipykernel.iostream import IOPubThread, OutStream
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.error import UsageError
+from IPython.core.history import HistoryManager
+from tornado.ioloop import IOLoop
+from traitlets import Type
+from zmq.eventloop.zmqstream import ZMQStream
+
+from grader.serving import Listing, own_frames, said
+
+SHELL_PORT: Final = 1
+IOPUB_PORT: Final = 2
+"""In the `ipc` transport a port is the end of a path."""
+
+BOUND: Final = b"B"
+
+NO_INSTALL: Final = "Nothing was installed: there is no network while grading. The usual packages are there already.\n"
+NO_INPUT: Final = "input() cannot be answered: nobody is there to type while grading. Write the value into the code."
+
+_INSTALLS: Final = re.compile(
+    r"^\s*(?:sudo\s+)?(?:\S*python[\d.]*\s+-m\s+)?(?:pip[\d.]*|uv|conda|mamba|apt|apt-get|brew)\s+.*\b(?:install|update|upgrade|add|sync)\b"
+)
+
+
+class Compiler(XCachingCompiler):
+    """Names a cell's code after the cell.
+
+    Attributes:
+        cells: those that were not run yet, as (name, source), the next one last.
+    """
+
+    cells: list[tuple[str, str]] = []  # noqa: RUF012 - replaced as a whole for each notebook
+
+    def get_code_name(self, raw_code: str, code: str, number: int) -> str:
+        """The name that tracebacks give this code."""
+        for place in range(len(self.cells) - 1, -1, -1):
+            name, source = self.cells[place]
+            if source.strip() == raw_code.strip():
+                del self.cells[place:]
+                return name
+        return str(super().get_code_name(raw_code, code, number))
+
+
+class Shell(ZMQInteractiveShell):
+    """IPython's shell, with the student's own lines as traceback and without installing.
+
+    Attributes:
+        listings: the notebook's cells by their names.
+    """
+
+    listings: dict[str, Listing] = {}  # noqa: RUF012 - replaced as a whole for each notebook
+
+    def showtraceback(self, exc_tuple: Any = None, *_: Any, **__: Any) -> None:
+        """Publish an exception with its frames in the student's own code, one JSON text each."""
+        try:
+            kind, error, _ = self._get_exc_info(exc_tuple)
+        except ValueError:
+            return
+        if kind is UsageError:
+            self.show_usage_error(error)
+            return
+        self._showtraceback(_Named(said(error)[0]), said(error)[1], _frames(error, self.listings))
+
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+        """Publish a syntax error."""
+        self.showtraceback()
+
+    def system(self, cmd: str) -> None:
+        """Run a shell command, unless it installs something."""
+        if _INSTALLS.search(cmd):
+            print(NO_INSTALL, end="", file=sys.stderr)
+        else:
+            super().system(cmd)
+
+    def getoutput(self, cmd: str, *args: Any, **kwargs: Any) -> Any:
+        """The output of a shell command, unless it installs something."""
+        return super().getoutput("true" if _INSTALLS.search(cmd) else cmd, *args, **kwargs)
+
+    def _format_exception_for_storage(self, *_: Any, **__: Any) -> str:
+        """Nobody reads the history; formatting a deep recursion for it takes many seconds."""
+        return ""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """No windows."""
+
+    def ask_exit(self) -> None:
+        """`exit` in a cell ends nothing: the cells below it are run as well."""
+
+
+class _Named:
+    """Stands for an exception's class: all that is asked of it is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+
+def _frames(error: BaseException, listings: dict[str, Listing]) -> list[str]:
+    return [msgspec.json.encode(frame).decode() for frame in own_frames(error, listings)]
+
+
+class _Application(IPKernelApp):
+    """ipykernel's application without what it does to the process around it."""
+
+    def init_crash_handler(self) -> None:
+        """None."""
+
+    def init_pdb(self) -> None:
+        """Not now."""
+
+
+class _Kernel(IPythonKernel):
+    """ipykernel's kernel with our shell."""
+
+    shell_class = Type(Shell)
+    compiler_class = Type(Compiler)
+
+    def raw_input(self, prompt: Any = "") -> str:
+        """Nobody is there to type."""
+        raise EOFError(NO_INPUT)
+
+    def getpass(self, *_: Any, **__: Any) -> str:
+        """Nobody is there to type."""
+        raise EOFError(NO_INPUT)
+
+
+class Kernel:
+    """A kernel that is ready but for its sockets. Made once, in the warm process; each fork has its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make it. `folder` is where IPython may keep its profile."""
+        sys.modules["debugpy"] = sys.modules["debugpy.server"] = None  # type: ignore[assignment]
+        os.environ["IPYTHONDIR"] = str(folder)
+        HistoryManager.enabled = False  # type: ignore[assignment]  # a trait takes the plain value
+        self._application = _Application.instance(connection_file=str(folder / "none.json"))
+        super(IPKernelApp, self._application).initialize([])
+        session = self._application.session
+        session.key, session.check_pid = b"", False
+        self._application.log.setLevel(logging.CRITICAL)
+        self._kernel = _Kernel.instance(
+            parent=self._application,
+            session=session,
+            log=self._application.log,
+            profile_dir=self._application.profile_dir,
+        )
+        self._application.kernel = self._kernel
+        self._shell: Any = self._kernel.shell
+        self._application.shell = self._shell
+        self._rehearse()
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """What the cells define."""
+        found: dict[str, Any] = self._shell.user_ns
+        return found
+
+    def play(
+        self,
+        address: str,
+        cells: Sequence[tuple[str, Listing]],
+        *,
+        bound: int,
+        afterwards: int,
+        then: Callable[[], None],
+    ) -> NoReturn:
+        """Serve execute requests until `afterwards` is readable, then do that. To be called in a fork; never returns.
+
+        Args:
+            address: a path in an empty folder; the sockets lie beside each other under names that begin with it.
+            cells: the notebook's cells and their names, in order.
+            bound: a descriptor that gets one byte when the sockets can be connected to.
+            afterwards: a descriptor to watch.
+            then: what to do when it is readable; the process ends when that returns.
+        """
+        try:
+            self._name(cells)
+            self._connect(address)
+            os.write(bound, BOUND)
+            os.close(bound)
+            loop = IOLoop.current()
+            loop.add_handler(afterwards, lambda *_: self._leave(then), IOLoop.READ)
+            loop.start()
+        finally:
+            os._exit(0)
+
+    def _leave(self, then: Callable[[], None]) -> NoReturn:
+        try:
+            then()
+        finally:
+            os._exit(0)
+
+    def _name(self, cells: Sequence[tuple[str, Listing]]) -> None:
+        self._shell.listings = dict(cells)
+        self._shell.compile.cells = [(name, "\n".join(listing.lines)) for name, listing in reversed(cells)]
+
+    def _connect(self, address: str) -> None:
+        context = zmq.Context()
+        shell = context.socket(zmq.ROUTER)
+        shell.bind(f"ipc://{address}-{SHELL_PORT}")
+        iopub = context.socket(zmq.XPUB)
+        iopub.bind(f"ipc://{address}-{IOPUB_PORT}")
+        session, kernel = self._application.session, self._kernel
+        thread = IOPubThread(iopub, pipe=False, session=session)
+        thread.start()
+        kernel.iopub_thread = thread
+        self._wire(thread.background_socket)
+        sys.stdout = kernel._stdout = OutStream(session, thread, "stdout", watchfd=False)
+        sys.stderr = kernel._stderr = OutStream(session, thread, "stderr", watchfd=False)
+        builtins.input = kernel.raw_input
+        kernel.shell_stream = ZMQStream(shell)
+        self._application.init_signal()
+        kernel.start()
+
+    def _wire(self, publisher: Any) -> None:
+        """Have everything that is published go through this socket."""
+        self._kernel.iopub_socket = publisher
+        self._shell.displayhook.pub_socket = self._shell.display_pub.pub_socket = publisher
+
+    def _rehearse(self) -> None:
+        """Run cells that do what cells do, so that what is imported and compiled on the way is there already."""
+        self._wire(_Nowhere())
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            for source in REHEARSED:
+                self._shell.run_cell(source, store_history=True)
+        self._shell.reset(new_session=True)
+
+
+class _Nowhere:
+    """A socket that leads nowhere."""
+
+    def send_multipart(self, *_: Any, **__: Any) -> None:
+        """Drop it."""
+
+
+REHEARSED: Final = (
+    "import math\nx = 1\nx",
+    "%time sum(range(3))",
+    "def f():\n    return 1 / 0\nf()",
+    "1 +",
+    "print('hello')",
+)
