@@ -61,11 +61,17 @@ def without_attempt(assignment: Assignment, submission: Submission, status: Stat
 
 
 def _counted(attempt: Attempt, policy: Policy) -> dict[str, CheckResult]:
-    """The result that counts for each check: that of the second look, where the policy forgives a missing import."""
-    results = attempt.results
+    """The result that counts for each check: that of the second look, where the policy forgives a missing import.
+
+    What was correct without the import stays correct.
+    """
+    counted = {result.check: result for result in attempt.results}
     if policy.missing_import is MissingImport.FORGIVE and attempt.second_look is not None:
-        results += attempt.second_look.results
-    return {result.check: result for result in results}
+        for result in attempt.second_look.results:
+            first = counted.get(result.check)
+            if first is None or first.outcome is not Outcome.PASSED:
+                counted[result.check] = result
+    return counted
 
 
 def _grade_check(spec: CheckSpec, result: CheckResult | None) -> CheckGrade:

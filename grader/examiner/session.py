@@ -234,7 +234,10 @@ class Session:
     def _note_cell(self, cell: CellRun) -> None:
         """Remember which cell was the first that did not run to its end."""
         self.loading_where = cell.trace[-1] if cell.trace else None
-        self.loading_note = f"cell {cell.cell} raised {cell.error}" if cell.error else f"cell {cell.cell} was stopped"
+        if cell.outcome is CellOutcome.INTERRUPTED or not cell.error:
+            self.loading_note = f"cell {cell.cell} was still running when its time was up, and was stopped"
+        else:
+            self.loading_note = f"cell {cell.cell} raised {cell.error}"
 
     def _note(self, fault: Fault) -> None:
         """Remember why the whole file was not executed."""

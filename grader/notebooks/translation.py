@@ -11,10 +11,12 @@ import ast
 import re
 import warnings
 from itertools import islice
+from textwrap import dedent
 
 from grader.text import clean
 
 _MOST_ROUNDS = 100
+_MOST_WRAPPERS = 10
 _MOST_TOKENS = 400_000
 _MOST_PARSED = 1_000_000
 """Tokens, of one cell and of all that is parsed; a syntax tree takes some 500 bytes for each."""
@@ -65,16 +67,16 @@ class Translator:
         if not self._error(source):
             return source
         lines = _without_decoration(source)
-        while magic := _CELL_MAGIC.match(first := next(filter(str.strip, lines), "")):
+        for _ in range(_MOST_WRAPPERS):
+            first = next(filter(str.strip, lines), "")
+            magic = _CELL_MAGIC.match(first)
+            if not magic:
+                break
             if magic[1] not in _WRAPPERS:
                 self._note_foreign(first, magic[1], number)
                 return None
             lines[lines.index(first)] = ""
-        if (
-            len(words := " ".join(lines).split(maxsplit=1)) > 1
-            and words[0] in _AUTOMAGIC
-            and "\n" not in source.strip()
-        ):
+        if "\n" not in source.strip() and _AUTOMAGIC.intersection(source.split(maxsplit=1)[:1]):
             lines = [f"%{line}" if line.strip() else "" for line in lines]
         for _ in range(_MOST_ROUNDS):
             python = "\n".join(lines)
@@ -144,10 +146,8 @@ class Translator:
 
 def _without_decoration(source: str) -> list[str]:
     """Take away what IPython takes away: an indentation that the whole cell has, and the prompts of pasted sessions."""
-    lines = source.split("\n")
-    first = next(filter(str.strip, lines), "")
-    indent = first[: len(first) - len(first.lstrip(" \t"))]
-    lines = [line.removeprefix(indent) for line in lines]
+    first = next(filter(str.strip, source.split("\n")), "")
+    lines = (dedent(source) if first.startswith((" ", "\t")) else source).split("\n")
     if _PROMPT.match(first.lstrip()):
         lines = [_PROMPTS.sub("", line, count=1) if _PROMPTS.match(line) else line for line in lines]
     return lines

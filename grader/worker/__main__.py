@@ -17,7 +17,7 @@ import msgspec
 from grader import wire
 from grader.forkserver import ForkServer, Note
 from grader.serving import Desk, serve
-from grader.worker import lockdown, performance, warming
+from grader.worker import lockdown, offline, performance, warming
 from grader.worker.kernel import Kernel
 from grader.worker.loading import Bundle, Submission
 from grader.worker.output import BoundedText
@@ -52,6 +52,7 @@ def work(payload: bytes, descriptors: list[int], kernel: Kernel) -> None:
     stream, bundle_descriptor = descriptors
     bundle = Bundle(_read_bundle(bundle_descriptor))
     lockdown.apply(keep=stream, home=Path(order.home), memory=order.memory, cpu_seconds=order.cpu_seconds)
+    offline.explain()
     if order.branching:
         performance.perform(socket.socket(fileno=stream), bundle, kernel, Path(order.home))
         return

@@ -116,6 +116,10 @@ class Shell(ZMQInteractiveShell):
         """Nobody reads the history; formatting a deep recursion for it takes many seconds."""
         return ""
 
+    def init_environment(self) -> None:
+        """Commands run by cells write plain text, and page nothing."""
+        os.environ["PAGER"] = os.environ["GIT_PAGER"] = "cat"
+
     def enable_gui(self, gui: Any = None) -> None:
         """No windows."""
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from grader import wire
 from grader.serving import Listing, NotFound
+from grader.worker import offline
 from grader.worker.damage import damage
 from grader.worker.definitions import Definitions, Problem, Unit, definitions, definitions_of, execute
 
@@ -149,7 +150,8 @@ class Submission:
 def find_own_modules(bundle: Bundle, file: str, *, definitions_only: bool) -> None:
     """Let `file` import the other modules of its submission: those beside it, and those at the top."""
     folder = "".join(f"{part}/" for part in PurePosixPath(file).parts[:-1])
-    sys.meta_path.append(_Finder(bundle, tuple(dict.fromkeys((folder, ""))), definitions_only=definitions_only))
+    own = _Finder(bundle, tuple(dict.fromkeys((folder, ""))), definitions_only=definitions_only)
+    sys.meta_path += [own, offline.Absent()]
     sys.modules[PACKAGE] = package = ModuleType(PACKAGE)
     package.__path__ = []
 

@@ -175,7 +175,7 @@ def hired(worker: WarmProcess) -> Iterator[tuple[Lease, wire.Asker]]:
     """A child of the worker that has loaded the submission above."""
     ours, theirs = socket.socketpair()
     payload = msgspec.json.encode({"memory": 4 << 30, "cpu_seconds": 20, "home": tempfile.mkdtemp()})
-    with sealed(msgspec.msgpack.encode({"doubling.py": SUBMISSION})) as bundle:
+    with sealed(wire.pack({"doubling.py": wire.File(SUBMISSION)})) as bundle:
         lease = worker.spawn(payload, [theirs.fileno(), bundle])
     theirs.close()
     asker = wire.Asker(wire.Connection(ours, wire.Reply, peer="worker"))
@@ -219,7 +219,7 @@ def test_the_fates_of_many_children_that_are_killed_at_once_all_arrive(worker):
     def spawn_and_end() -> None:
         for _ in range(15):
             ours, theirs = socket.socketpair()
-            with ours, theirs, sealed(msgspec.msgpack.encode({})) as bundle:
+            with ours, theirs, sealed(wire.pack({})) as bundle:
                 try:
                     payload = msgspec.json.encode({"memory": 4 << 30, "cpu_seconds": 20, "home": tempfile.mkdtemp()})
                     fates.append(worker.spawn(payload, [theirs.fileno(), bundle]).end())

@@ -36,7 +36,8 @@ def load() -> Iterator[Load]:
 
 
 def bundle(files: dict[str, str | bytes]) -> Bundle:
-    return Bundle({path: dedent(text).encode() if isinstance(text, str) else text for path, text in files.items()})
+    contents = {path: dedent(text).encode() if isinstance(text, str) else text for path, text in files.items()}
+    return Bundle({path: wire.File(content) for path, content in contents.items()})
 
 
 # -- one file ----------------------------------------------------------------------------------------------------------
