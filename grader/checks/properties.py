@@ -16,6 +16,7 @@ from grader.attention.dropout import kept_weights, with_kept
 from grader.attention.scale import name_scale
 from grader.checks.asserting import assert_same, fail, inconclusive, require
 from grader.checks.faults import Fault, Raised
+from grader.model import Loading
 
 SCALES: Final = {
     "1 (no scaling)": "scale-missing",
@@ -304,3 +305,9 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def runs_top_to_bottom(loaded: Any) -> None:
+    """Nothing that was handed in fails when it is run as it stands. For courses that ask for it, with points."""
+    note = f": {loaded.note.rstrip('.')}" if loaded.note else ""
+    require(loaded.loading is Loading.EXECUTED, f"It does not run from top to bottom{note}.")

@@ -67,7 +67,7 @@ def run_command(
 ) -> int:
     """Grade every submission found in PATH.
 
-    PATH is a folder with one sub-folder or one .py file per student, or a single file. Reports go to the output folder,
+    PATH is a folder with one sub-folder, .py file or notebook per student, or a single file. Reports go to the output folder,
     and so do stored attempts: a second run examines only what has changed.
 
     \b

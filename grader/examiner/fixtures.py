@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 
 from grader.attention import TOLERANCE, causal_mask, draw_mask, draw_tokens, has_power, padding_mask, relative_error
+from grader.checks.faults import Fault
 from grader.errors import GraderError
 from grader.examiner.attention import Attention
 from grader.examiner.session import Session
 from grader.examiner.student import Student
-from grader.model import Contract, PolicyHit
+from grader.model import Contract, Loading, PolicyHit
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,14 @@ class Sitting:
     contract: Contract
     policy_hits: tuple[PolicyHit, ...]
     seed: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """How much of a submission's own code was run before it was graded, and why not all of it."""
+
+    loading: Loading
+    note: str
 
 
 class Draw:
@@ -114,6 +124,14 @@ class Fixtures:
         name = f"{self.sitting.seed}:{request.node.name}:{purpose}"
         digest = hashlib.sha256(name.encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+    @pytest.fixture
+    def loaded(self) -> Loaded:
+        """How the submission was loaded."""
+        session = self.sitting.session
+        with contextlib.suppress(Fault):  # whoever asks for more than this meets it again
+            session.open()
+        return Loaded(session.loading, session.loading_note)
 
     @pytest.fixture
     def policy_hits(self) -> tuple[PolicyHit, ...]:

@@ -164,11 +164,13 @@ def _parse(source: str, filename: str) -> ast.Module:
 def _kept(parsed: Sequence[tuple[str, ast.Module]], own_modules: frozenset[str]) -> Definitions:
     statements = [(filename, statement) for filename, tree in parsed for statement in tree.body]
     harmless = Harmless((statement for _, statement in statements), own_modules)
+    rebound = assigned(statement for _, statement in statements)
     pieces: dict[int, Piece] = {}
     problems: list[Problem] = []
     flags = 0
     for index, (filename, statement) in enumerate(statements):
         flags |= _future_flags(statement)  # holds for the cells below, too
+        harmless.trim(statement)
         if not harmless.keeps(statement):
             continue
         try:
@@ -186,7 +188,7 @@ def _kept(parsed: Sequence[tuple[str, ast.Module]], own_modules: frozenset[str])
         code=tuple(pieces[index] for index in sorted(used)),
         skipped=tuple(skipped),
         problems=tuple(problems),
-        assigned=assigned(statement for _, statement in statements),
+        assigned=rebound,
     )
 
 

@@ -13,7 +13,17 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from grader.worker.statements import DEFINITIONS, IMPORTS, Kind, assigned, bindings, defines, inside, is_docstring
+from grader.worker.statements import (
+    DEFINITIONS,
+    IMPORTS,
+    Kind,
+    assigned,
+    bindings,
+    blocks,
+    defines,
+    inside,
+    is_docstring,
+)
 
 _CALLABLE = frozenset({"int", "float", "str", "bool", "len", "min", "max", "range", "tuple", "list", "dict", "set"})
 _HARMLESS = (
@@ -49,6 +59,15 @@ class Harmless:
         self._trusted = (_CALLABLE | self._libraries) - rebound
         defined = {bound.name for each in body if defines(each) for bound in bindings(each) if bound.kind != Kind.VALUE}
         self._taken = defined | set(dir(builtins))
+
+    def trim(self, statement: ast.stmt) -> None:
+        """Take out of a branch what may not run, where it holds definitions: `except ImportError:` often installs."""
+        waiting = [statement] if isinstance(statement, ast.If | ast.Try) and defines(statement) else []
+        while waiting:
+            branch = waiting.pop()
+            for block in blocks(branch):
+                block[:] = [part if self._may_begin(part) else _nothing(part) for part in block]
+                waiting += [part for part in block if isinstance(part, ast.If | ast.Try)]
 
     def keeps(self, statement: ast.stmt) -> bool:
         """Whether it is a definition, an import, an assignment that does no harm, or a branch of nothing but these."""
@@ -95,6 +114,10 @@ class Harmless:
             return True
         value = statement.value
         return isinstance(value, ast.Lambda) or (isinstance(value, ast.Attribute) and _root(value) in self._libraries)
+
+
+def _nothing(statement: ast.stmt) -> ast.Pass:
+    return ast.copy_location(ast.Pass(), statement)
 
 
 def _is_plain(target: ast.expr) -> bool:

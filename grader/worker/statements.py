@@ -101,10 +101,15 @@ def inside(branch: ast.If | ast.Try) -> Iterator[ast.stmt]:
             waiting[:0] = _parts(statement)
 
 
+def blocks(branch: ast.If | ast.Try) -> list[list[ast.stmt]]:
+    """The lists of statements that a branch is made of, which may be changed in place."""
+    if isinstance(branch, ast.If):
+        return [branch.body, branch.orelse]
+    return [branch.body, branch.orelse, *(handler.body for handler in branch.handlers), branch.finalbody]
+
+
 def _parts(branch: ast.If | ast.Try) -> list[ast.stmt]:
-    handlers = branch.handlers if isinstance(branch, ast.Try) else []
-    last = branch.finalbody if isinstance(branch, ast.Try) else []
-    return [*branch.body, *branch.orelse, *(part for handler in handlers for part in handler.body), *last]
+    return [part for block in blocks(branch) for part in block]
 
 
 def first_line(statement: ast.stmt) -> int:

@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grader import wire
+from grader.worker.kernel import NO_INPUT, NO_INSTALL
+from grader.worker.output import OUTPUT_CAP
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
+
+A_CLASS = "class Kept:\n    def __init__(self):\n        self.value = 5"
+
+
+def outcomes(executed: wire.Executed) -> dict[int, str]:
+    return {report.cell: report.outcome for report in executed.cells}
+
+
+# -- what cells do -----------------------------------------------------------------------------------------------------
+
+
+def test_cells_share_names_and_what_they_print_is_kept_in_order(perform):
+    executed = perform("x = 2\nprint('first')", "print(x + 1)").executed
+
+    assert executed == wire.Executed(cells=(), alive=True, output="first\n3\n")
+
+
+def test_an_empty_cell_counts_and_does_nothing(perform):
+    executed = perform("", "   \n", "1 / 0").executed
+
+    assert outcomes(executed) == {3: "raised"}
+
+
+def test_a_failing_cell_does_not_stop_the_others(perform):
+    executed = perform("1 / 0", "print('goes on')", "undefined").executed
+
+    assert [(report.cell, report.type) for report in executed.cells] == [(1, "ZeroDivisionError"), (3, "NameError")]
+    assert executed.output == "goes on\n"
+
+
+def test_magics_work(perform):
+    executed = perform("%time x = 1", "%%capture kept\nprint('hidden')", "print(kept.stdout, x)", "%matplotlib inline")
+
+    assert executed.executed.cells == ()
+    assert "hidden\n 1" in executed.executed.output
+
+
+def test_displayed_values_and_plots_are_no_output(perform):
+    executed = perform("'a value'", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()").executed
+
+    assert executed == wire.Executed(cells=(), alive=True, output="")
+
+
+# -- tracebacks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_traceback_holds_the_student_s_own_lines_with_their_cells(perform):
+    executed = perform(
+        "import torch\n\ndef apply(f):\n    return f(torch.ones(2, 3))",
+        "x = 1",
+        "def project(x):\n    return torch.nn.Linear(4, 4)(x)\n\napply(project)",
+    ).executed
+    [report] = executed.cells
+
+    assert report.type == "RuntimeError"
+    assert report.frames == (
+        wire.Frame("attention.ipynb", 4, "<module>", "apply(project)", 3),
+        wire.Frame("attention.ipynb", 4, "apply", "return f(torch.ones(2, 3))", 1),
+        wire.Frame("attention.ipynb", 2, "project", "return torch.nn.Linear(4, 4)(x)", 3),
+    )
+
+
+def test_cells_with_the_same_text_are_told_apart(perform):
+    executed = perform("x = [3]", "x.pop()", "x.pop()", "x.pop()").executed
+
+    assert [(report.cell, report.frames[0].cell) for report in executed.cells] == [(3, 3), (4, 4)]
+
+
+def test_a_syntax_error_names_its_line(perform):
+    [report] = perform("x = 1\ny = = 2").executed.cells
+
+    assert (report.type, report.frames) == ("SyntaxError", (wire.Frame("attention.ipynb", 2, "", "y = = 2", 1),))
+
+
+def test_a_deep_recursion_is_reported_at_once_with_a_bounded_number_of_lines(perform):
+    performed = perform("def f(n):\n    return f(n + 1)\n\nf(0)")
+    [report] = performed.executed.cells
+
+    assert report.type == "RecursionError"
+    assert 1 < len(report.frames) <= 20
+    assert performed.seconds < 2
+
+
+def test_an_exception_that_cannot_say_what_it_is_is_reported_all_the_same(perform):
+    [report] = perform(
+        "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\n\nraise Mute"
+    ).executed.cells
+
+    assert (report.cell, report.outcome, report.type, report.message) == (1, "raised", "Mute", "")
+
+
+# -- ending the notebook -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["exit()", "quit()", "exit", "exit(1)"])
+def test_leaving_the_notebook_in_a_cell_ends_nothing(perform, ending):
+    executed = perform(ending, "print('goes on')").executed
+
+    assert executed == wire.Executed(cells=(), alive=True, output="goes on\n")
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit", "import sys\nsys.exit(2)"])
+def test_the_exception_that_ends_programs_ends_its_cell_alone(perform, ending):
+    executed = perform(ending, "print('goes on')").executed
+
+    assert [(report.cell, report.type) for report in executed.cells] == [(1, "SystemExit")]
+    assert executed.alive
+    assert executed.output.endswith("goes on\n")
+
+
+# -- what cannot be had ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "!pip install torchattention",
+        "!pip3 install -q torchattention",
+        "  !pip install --upgrade pip",
+        "%pip install torchattention",
+        "pip install torchattention",
+        "!python -m pip install torchattention",
+        "!python3.11 -m pip install torchattention",
+        "!sudo apt-get -y install graphviz",
+        "!conda install torchattention",
+    ],
+)
+def test_installing_packages_is_not_tried_and_said_so(perform, line):
+    performed = perform(line, "print('goes on')")
+
+    assert performed.executed.cells == ()
+    assert NO_INSTALL in performed.executed.output
+    assert performed.executed.output.endswith("goes on\n")
+    assert "ERROR" not in performed.executed.output
+
+
+def test_the_installer_s_other_commands_and_other_programs_are_run(perform):
+    executed = perform("!echo hello", "lines = !echo captured\nprint(lines)", "%%bash\necho from bash").executed
+
+    assert executed.cells == ()
+    assert executed.output.split() == ["hello", "['captured']", "from", "bash"]
+
+
+def test_a_program_s_output_can_be_kept_and_its_names_come_from_the_notebook(perform):
+    executed = perform("word = 'there'", "!echo {word}", "!echo $word").executed
+
+    assert executed.output.split() == ["there", "there"]
+
+
+@pytest.mark.parametrize("line", ["input('Your name: ')", "import builtins\nbuiltins.input()", "raw = input"])
+def test_asking_for_input_says_that_nobody_can_type(perform, line):
+    executed = perform(line, "raw('again')" if line.startswith("raw") else "input()").executed
+
+    assert {(report.type, report.message) for report in executed.cells} == {("EOFError", NO_INPUT)}
+
+
+def test_asking_for_a_password_fails_at_once(perform):
+    [report] = perform("import getpass\ngetpass.getpass()").executed.cells
+
+    assert report.type == "EOFError"
+    assert "nobody is there to type" in report.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["%debug", "breakpoint()", "import pdb\npdb.set_trace()", "import sys\nsys.stdin.read()", "%pdb on"],
+)
+def test_what_waits_for_a_person_elsewhere_does_not_wait_here(perform, line):
+    performed = perform("1 / 0", line, "print('goes on')")
+
+    assert performed.seconds < 5
+    assert performed.executed.alive
+    assert performed.executed.output.endswith("goes on\n")
+
+
+def test_a_program_that_waits_for_input_is_stopped_when_its_cell_is(perform):
+    performed = perform("!cat", "print('goes on')", cell_seconds=1.0)
+
+    assert outcomes(performed.executed) == {1: "interrupted"}
+    assert performed.executed.output.endswith("goes on\n")
+    assert performed.seconds < 4
+
+
+def test_what_is_printed_is_cut_however_much_it_is(perform):
+    performed = perform("print('a' * 20_000_000)", "print('b')")
+
+    assert performed.executed == wire.Executed(cells=(), alive=True, output="a" * OUTPUT_CAP)
+
+
+# -- cells that take the kernel apart ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os\nos.closerange(3, 4096)",
+        "import os\nos.closerange(0, 4096)",
+        "import json\njson.dumps = json.loads = None",
+        "import zmq\nzmq.Socket.send = zmq.Socket.send_multipart = zmq.Socket.recv_multipart = None",
+        "get_ipython().kernel.shell_stream.close()",
+        "get_ipython().kernel.iopub_thread.socket.close()",
+        "get_ipython().kernel.do_execute = None",
+        "import time\nget_ipython().run_cell = get_ipython().run_cell_async = lambda *_, **__: time.sleep(100)",
+        "import asyncio\nasyncio.get_event_loop().stop()",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+    ],
+)
+def test_a_kernel_that_can_no_longer_answer_is_given_up_within_the_budgets(perform, line):
+    performed = perform(line, "print('goes on')", "x = 1", cell_seconds=1.0)
+
+    assert not performed.executed.alive
+    assert outcomes(performed.executed)[3] == "not-run"
+    assert performed.seconds < 1 + 1 + 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os\nos.fork = lambda: 0",
+        "del get_ipython",
+        "In = Out = None",
+        "import sys\nsys.displayhook = sys.excepthook = None",
+        "get_ipython().set_custom_exc((Exception,), lambda *_: [])",
+        "get_ipython().showtraceback = None",
+        "import gc\ngc.disable()\ngc.set_threshold(1)",
+        "import sys\nsys.setrecursionlimit(100_000)",
+        "import os\nos.chdir('/')",
+        "import warnings\nwarnings.simplefilter('error')",
+    ],
+)
+def test_a_kernel_that_is_merely_odd_keeps_what_its_cells_define(perform, line):
+    performed = perform(line, A_CLASS)
+
+    assert performed.executed.alive
+    assert isinstance(performed.open(performed.asker, "Kept"), wire.Opened)
+
+
+def test_a_cell_that_claims_to_be_done_is_still_stopped_and_the_others_run(perform):
+    claim = (
+        "kernel = get_ipython().kernel\n"
+        "kernel.session.send(kernel.iopub_socket, 'status', {'execution_state': 'idle'},"
+        " parent=kernel.get_parent('shell'))\n"
+    )
+    performed = perform(f"{claim}while True:\n    pass", "print('goes on')", cell_seconds=1.0)
+
+    assert outcomes(performed.executed) == {1: "interrupted"}
+    assert performed.executed.output == "goes on\n"
+    assert performed.seconds < 4
+
+
+# -- what a fork finds -------------------------------------------------------------------------------------------------
+
+
+def test_threads_that_cells_started_do_not_disturb_who_is_asked_about_the_class(perform):
+    performed = perform(
+        "import threading, time\n\ndef tick():\n    while True:\n        print('tick', end='')\n        time.sleep(0.001)\n",
+        "for _ in range(8):\n    threading.Thread(target=tick, daemon=True).start()",
+        A_CLASS,
+    )
+
+    assert isinstance(performed.open(performed.asker, "Kept"), wire.Opened)
+    assert isinstance(performed.asker.ask(build(), deadline=soon()), wire.Built)
+
+
+def test_a_thread_pool_that_a_cell_made_torch_start_does_not_hang_who_is_asked_about_the_class(perform):
+    performed = perform(
+        "import torch\ntorch.set_num_threads(4)\n(torch.randn(900, 900) @ torch.randn(900, 900)).sum()",
+        "class Multiplies:\n"
+        "    def __call__(self, x):\n"
+        "        return float((torch.ones(900, 900) @ torch.ones(900, 900))[0, 0])",
+    )
+    performed.open(performed.asker, "Multiplies")
+    performed.asker.ask(build(), deadline=soon())
+    answer = performed.asker.ask(wire.Call(0, (1,), {}, echo=False, seconds=5.0), deadline=soon())
+
+    assert answer == wire.Returned(900.0, ())
+
+
+def build() -> wire.Build:
+    return wire.Build(args=(), kwargs={}, dtype=None, values={}, seconds=5.0)
+
+
+def soon() -> float:
+    return time.monotonic() + 20
+
+
+# -- the network -------------------------------------------------------------------------------------------------------
+
+
+def test_neither_kernel_nor_client_has_a_socket_of_the_network(perform):
+    if os.getuid() != 0:
+        pytest.skip("only root may look at the descriptors of a process that cannot be traced")
+    performed = perform("import os\nprint('kernel', os.getpid(), 'client', os.getppid())")
+    pids = re.findall(r"\d+", performed.executed.output)
+    listed = {
+        line.split()[9]
+        for table in ("tcp", "tcp6", "udp", "udp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    }
+    held = {pid: {found for link in links(pid) for found in re.findall(r"socket:\[(\d+)\]", link)} for pid in pids}
+
+    assert int(pids[1]) == performed.lease.pid
+    assert all(held.values())
+    assert not set.union(*held.values()) & listed
+
+
+def links(pid: str) -> list[str]:
+    return [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
