@@ -18,7 +18,6 @@ namespace that the cells left behind.
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import io
 import logging
@@ -43,6 +42,7 @@ from traitlets import Type
 from zmq.eventloop.zmqstream import ZMQStream
 
 from grader.serving import Listing, own_frames, said
+from grader.worker import offline
 
 SHELL_PORT: Final = 1
 IOPUB_PORT: Final = 2
@@ -51,7 +51,6 @@ IOPUB_PORT: Final = 2
 BOUND: Final = b"B"
 
 NO_INSTALL: Final = "Nothing was installed: there is no network while grading. The usual packages are there already.\n"
-NO_INPUT: Final = "input() cannot be answered: nobody is there to type while grading. Write the value into the code."
 
 _INSTALLS: Final = re.compile(
     r"^\s*(?:sudo\s+)?(?:\S*python[\d.]*\s+-m\s+)?(?:pip[\d.]*|uv|conda|mamba|apt|apt-get|brew)\s+.*\b(?:install|update|upgrade|add|sync)\b"
@@ -156,11 +155,11 @@ class _Kernel(IPythonKernel):
 
     def raw_input(self, prompt: Any = "") -> str:
         """Nobody is there to type."""
-        raise EOFError(NO_INPUT)
+        offline.ask_nobody()
 
     def getpass(self, *_: Any, **__: Any) -> str:
         """Nobody is there to type."""
-        raise EOFError(NO_INPUT)
+        offline.ask_nobody()
 
 
 class Kernel:
@@ -245,7 +244,6 @@ class Kernel:
         self._wire(thread.background_socket)
         sys.stdout = kernel._stdout = OutStream(session, thread, "stdout", watchfd=False)
         sys.stderr = kernel._stderr = OutStream(session, thread, "stderr", watchfd=False)
-        builtins.input = kernel.raw_input
         kernel.shell_stream = ZMQStream(shell)
         self._application.init_signal()
         kernel.start()

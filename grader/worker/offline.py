@@ -1,11 +1,13 @@
 """What student code meets when it wants something from outside: an error at once, in words.
 
 This keeps nobody in: the walls do that (`lockdown`). It only spares students a resolver's time-outs, and tells them
-why a download or a mounted drive cannot work while grading.
+why a download, a mounted drive or a question to whoever sits there cannot work while grading.
 """
 
 from __future__ import annotations
 
+import builtins
+import getpass
 import os
 import socket
 from importlib.abc import MetaPathFinder
@@ -20,6 +22,7 @@ NO_DRIVE: Final = (
     "{name} is only there on its own platform: no drive or data set can be mounted while grading. "
     "Keep such lines out of the cells that the exercise needs"
 )
+NO_INPUT: Final = "input() cannot be answered: nobody is there to type while grading. Write the value into the code."
 CLOSED: Final = "http://127.0.0.1:9"
 """Nothing listens there; command-line tools that obey a proxy give up at once instead of waiting for a resolver."""
 
@@ -27,13 +30,20 @@ _PLATFORMS: Final = ("google", "google.colab", "kaggle_secrets", "kaggle_dataset
 
 
 def explain() -> None:
-    """Make attempts to reach the network fail at once with a sentence, and command-line tools at least at once."""
+    """Make attempts to reach the network or a person fail at once with a sentence, command-line tools at least at once."""
+    builtins.input = ask_nobody
+    getpass.getpass = ask_nobody
     os.environ.update(PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     for name in ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy"):
         os.environ[name] = os.environ[name.upper()] = CLOSED
     socket.getaddrinfo = socket.gethostbyname = _refuse
     socket.create_connection = _refuse
     socket.socket.connect = _connect  # type: ignore[method-assign, assignment]
+
+
+def ask_nobody(*_: Any, **__: Any) -> NoReturn:
+    """Stands for `input` and `getpass`."""
+    raise EOFError(NO_INPUT)
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:

@@ -57,3 +57,10 @@ def test_pip_gives_up_at_once():
     printed = told("import os\nprint(os.environ['PIP_NO_INDEX'], os.environ['https_proxy'])")
 
     assert printed == "1 http://127.0.0.1:9\n"
+
+
+@pytest.mark.parametrize("question", ["input('name? ')", "import getpass; getpass.getpass()"])
+def test_a_question_says_that_nobody_is_there_to_answer(question):
+    printed = told(f"try:\n    {question}\nexcept EOFError as error:\n    print(error)")
+
+    assert "nobody is there to type" in printed
