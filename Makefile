@@ -24,6 +24,7 @@ format: .venv/developing
 
 bench: .venv/developing
 	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/notebooks.py
 
 clean:
 	rm -rf .venv reports

@@ -67,8 +67,8 @@ def run_command(
 ) -> int:
     """Grade every submission found in PATH.
 
-    PATH is a folder with one sub-folder, .py file or notebook per student, or a single file. Reports go to the output folder,
-    and so do stored attempts: a second run examines only what has changed.
+    PATH is a folder with one sub-folder, .py file or notebook per student, or a single file. Reports go to the output
+    folder, and so do stored attempts: a second run examines only what has changed.
 
     \b
     Exit codes: 0 all graded, 1 some need attention (or are below --fail-under),

@@ -185,6 +185,8 @@ class Session:
             self._retire()
             self.loading = Loading.NOTHING
             self._fault = first if isinstance(first, Raised) and first.type == "SyntaxError" else second
+            if isinstance(second, Raised) and second.type == "SyntaxError":
+                self._note(second)
             raise self._fault from None
         self.loading = Loading.DEFINITIONS
 
@@ -242,7 +244,8 @@ class Session:
     def _note(self, fault: Fault) -> None:
         """Remember why the whole file was not executed."""
         self.loading_where = fault.where
-        line = f"line {fault.where.line} " if fault.where else ""
+        cell = f"cell {fault.where.cell}, " if fault.where and fault.where.cell else ""
+        line = f"{cell}line {fault.where.line} " if fault.where else ""
         match fault:
             case Raised():
                 self.output = fault.output

@@ -70,7 +70,10 @@ class Examination:
                 try:
                     self._rooms.end(examiner)
                 finally:
-                    self._retire()
+                    if isinstance(self._worker, Performance):
+                        self._worker.used()
+                    else:
+                        self._retire()
         seconds = time.monotonic() - started
         attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
         return attempt if self._finished is None else _complete(attempt, self._finished, self._second)

@@ -101,7 +101,8 @@ class _Crew:
             performances: dict[str, Performance] = {}
             for job in jobs:
                 if files[job.match.file].cells is not None and job.match.file not in performances:
-                    performance = Performance(self._rooms, bundle, _generous(jobs), core)
+                    uses = sum(other.match.file == job.match.file for other in jobs)
+                    performance = Performance(self._rooms, bundle, _generous(jobs), core, uses=uses)
                     performances[job.match.file] = performance
                     notebooks.callback(performance.close)
             for job in jobs:

@@ -20,7 +20,7 @@ from grader.serving import Desk, serve
 from grader.worker import lockdown, offline, performance, warming
 from grader.worker.kernel import Kernel
 from grader.worker.loading import Bundle, Submission
-from grader.worker.output import BoundedText
+from grader.worker.output import BoundedText, warn_plainly
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +53,7 @@ def work(payload: bytes, descriptors: list[int], kernel: Kernel) -> None:
     bundle = Bundle(_read_bundle(bundle_descriptor))
     lockdown.apply(keep=stream, home=Path(order.home), memory=order.memory, cpu_seconds=order.cpu_seconds)
     offline.explain()
+    warn_plainly(bundle.lines())
     if order.branching:
         performance.perform(socket.socket(fileno=stream), bundle, kernel, Path(order.home))
         return

@@ -24,6 +24,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -38,6 +39,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.error import UsageError
 from IPython.core.history import HistoryManager
 from tornado.ioloop import IOLoop
+from tornado.platform import asyncio  # noqa: F401 - what the first loop would import
 from traitlets import Type
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -152,6 +154,7 @@ class _Kernel(IPythonKernel):
 
     shell_class = Type(Shell)
     compiler_class = Type(Compiler)
+    _supports_kernel_subshells = False  # otherwise it follows from there being something in `shell_channel_thread`
 
     def raw_input(self, prompt: Any = "") -> str:
         """Nobody is there to type."""
@@ -245,6 +248,7 @@ class Kernel:
         sys.stdout = kernel._stdout = OutStream(session, thread, "stdout", watchfd=False)
         sys.stderr = kernel._stderr = OutStream(session, thread, "stderr", watchfd=False)
         kernel.shell_stream = ZMQStream(shell)
+        kernel.shell_channel_thread = _NoThread()
         self._application.init_signal()
         kernel.start()
 
@@ -260,6 +264,16 @@ class Kernel:
             for source in REHEARSED:
                 self._shell.run_cell(source, store_history=True)
         self._shell.reset(new_session=True)
+
+
+class _NoThread:
+    """Stands for the thread of the shell channel, which there is none of: whose cells await is asked of it."""
+
+    def __init__(self) -> None:
+        self.parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class _Nowhere:

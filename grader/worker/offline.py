@@ -30,7 +30,7 @@ _PLATFORMS: Final = ("google", "google.colab", "kaggle_secrets", "kaggle_dataset
 
 
 def explain() -> None:
-    """Make attempts to reach the network or a person fail at once with a sentence, command-line tools at least at once."""
+    """Make attempts to reach the network or a person fail at once, wherever Python is asked with a sentence."""
     builtins.input = ask_nobody
     getpass.getpass = ask_nobody
     os.environ.update(PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import io
+import warnings
+from collections.abc import Container
 from typing import Final
 
 OUTPUT_CAP: Final = 8000
+
+
+def warn_plainly(own: Container[str]) -> None:
+    """Have warnings say what and, in the student's `own` files, where; the rest of the path is the machine's."""
+
+    def told(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        where = f"{filename}, line {lineno}: " if filename in own else ""
+        return f"{where}{category.__name__}: {message}\n"
+
+    warnings.formatwarning = told
 
 
 class BoundedText(io.TextIOBase):

@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ from grader.worker.loading import Bundle, Remains, find_own_modules
 from grader.worker.output import BoundedText
 
 REPORT_CAP: Final = 1 << 20
+BRIEF: Final = 1.0
+"""A notebook that ran no longer than this many seconds may as well be run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,14 @@ class Stage:
         stream: the first examiner's socket.
         sequence: the number of its question.
         request: the question: to run this notebook.
+        last: whether no other assignment waits for it.
     """
 
     control: socket.socket
     stream: socket.socket
     sequence: int
     request: wire.Execute
+    last: bool
     bundle: Bundle
 
 
@@ -61,14 +66,15 @@ def perform(control: socket.socket, bundle: Bundle, kernel: Kernel, home: Path) 
         home: an empty folder for them.
     """
     message, descriptors, _, _ = socket.recv_fds(control, 16, 1)
-    if message != branching.SERVE:
+    if message not in (branching.SERVE, branching.SERVE_LAST):
         return
     stream = socket.socket(fileno=descriptors[0])
     connection = wire.Connection(stream, wire.Request, peer="the examiner")
     with contextlib.suppress(WireError):
         sequence, request = connection.receive(deadline=math.inf)
         if isinstance(request, wire.Execute):
-            executed, pid = _run(Stage(control, stream, sequence, request, bundle), kernel, home / "kernel")
+            stage = Stage(control, stream, sequence, request, message == branching.SERVE_LAST, bundle)
+            executed, pid = _run(stage, kernel, home / "kernel")
             if executed.alive:
                 _end_like(pid)
             connection.send(executed, sequence=sequence, deadline=math.inf)
@@ -105,25 +111,27 @@ def _run(stage: Stage, kernel: Kernel, address: Path) -> tuple[wire.Executed, in
 
 def _play(stage: Stage, kernel: Kernel, address: Path, bound: int, link: socket.socket) -> None:
     """The kernel's life."""
-    file = stage.request.file
+    began, file = time.monotonic(), stage.request.file
     lockdown.die_with_parent()
     find_own_modules(stage.bundle, file, definitions_only=False)
     sys.argv = [file]
+    sys.path.append(os.getcwd())  # for modules that cells write; the last place, so that none replaces a library
     reseed(stage.request.seed)
     kernel.play(
         str(address),
         stage.bundle.listings(file),
         bound=bound,
         afterwards=link.fileno(),
-        then=lambda: _take_over(stage, kernel, link),
+        then=lambda: _take_over(stage, kernel, link, began),
     )
 
 
-def _take_over(stage: Stage, kernel: Kernel, link: socket.socket) -> None:
-    """What the kernel does after the last cell: serve examiners, each with a fork of what is there now."""
+def _take_over(stage: Stage, kernel: Kernel, link: socket.socket, began: float) -> None:
+    """What the kernel does after the last cell: serve examiners, each with a fork of what is there now, or just one."""
     report = link.recv(REPORT_CAP)
     if not report:
         return
+    brief = time.monotonic() - began < BRIEF
     executed = msgspec.msgpack.decode(report, type=wire.Executed)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -137,7 +145,11 @@ def _take_over(stage: Stage, kernel: Kernel, link: socket.socket) -> None:
             connection.send(executed, sequence=stage.sequence, deadline=math.inf)
         serve(connection, desk)
 
-    branching.branch(stage.control, stage.stream.detach(), child)
+    if stage.last and brief:
+        stage.control.close()
+        child(stage.stream.detach(), asked=True)
+    else:
+        branching.branch(stage.control, stage.stream.detach(), child)
 
 
 def _end_like(pid: int) -> None:

@@ -51,18 +51,20 @@ class Provisioner(KernelProvisionerBase):
         self.pid = pid
         self._bound = bound
         self._ended: asyncio.Task[None] = asyncio.ensure_future(_readable(os.pidfd_open(pid)))
+        self._launched = False
         self.status: int | None = None
 
     @property
     def has_process(self) -> bool:
-        """Whether it is alive, as far as is known."""
-        return self.status is None
+        """Whether it can be connected to, and is alive as far as is known."""
+        return self._launched and self.status is None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Wait for the kernel's sockets."""
         bound = asyncio.ensure_future(_readable(self._bound))
         await asyncio.wait((bound, self._ended), return_when=asyncio.FIRST_COMPLETED)
         os.close(self._bound)
+        self._launched = True
         return {}
 
     async def poll(self) -> int | None:
@@ -238,14 +240,24 @@ async def _play(
     manager.shell_port, manager.iopub_port = SHELL_PORT, IOPUB_PORT
     manager.session.key = b""
     manager.provisioner = provisioner
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    player = _Player(notebook, manager, provisioner, seconds=seconds, cell_seconds=cell_seconds)
+    player = _Player(_notebook(cells), manager, provisioner, seconds=seconds, cell_seconds=cell_seconds)
     with contextlib.suppress(DeadKernelError, RuntimeError, TimeoutError):
         async with asyncio.timeout(seconds + READY_PATIENCE + 2 * GRACE):
             await player.async_execute()
     alive = await provisioner.poll() is None
     reports = tuple(player.reports[index] for index in sorted(player.reports))
     return wire.Executed(reports[:CELLS_CAP], alive=alive, output=player.printed.text())
+
+
+def _notebook(cells: Sequence[str]) -> nbformat.NotebookNode:
+    """The least that nbclient executes. nbformat's own makers compile a schema first, in each fork anew."""
+    made = [
+        nbformat.NotebookNode(
+            cell_type="code", source=source, metadata=nbformat.NotebookNode(), outputs=[], execution_count=None
+        )
+        for source in cells
+    ]
+    return nbformat.NotebookNode(nbformat=4, nbformat_minor=5, metadata=nbformat.NotebookNode(), cells=made)
 
 
 async def _readable(descriptor: int) -> None:

@@ -21,5 +21,6 @@ def test_device_follows_the_input(student):
 def test_attention_is_written_out(policy_hits):
     """The attention is written out, not taken ready-made from the library."""
     for hit in policy_hits:
-        message = f"Line {hit.where.line} of {hit.where.file} uses {hit.name}, which this assignment asks you to write."
+        where = f"of cell {hit.where.cell} of {hit.where.file}" if hit.where.cell else f"of {hit.where.file}"
+        message = f"Line {hit.where.line} {where} uses {hit.name}, which this assignment asks you to write."
         fail(message, finding="forbidden-api")
