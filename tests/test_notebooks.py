@@ -325,6 +325,7 @@ def test_what_python_understands_is_left_alone(source):
         "x = 1 +  # why?",
         "if x:\n!ls",
         "x = 1\n  y = 2",
+        "  x = 1\ny = 2",
         "pip install torch\nx = 1",
         "print 'hello'",
         "x = '\0'",
@@ -332,6 +333,9 @@ def test_what_python_understands_is_left_alone(source):
         "x = " + "-" * 50_000 + "1",
         "!ls\n" + "x = 1 +\n" * 3,
         "x = 'abc",
+        "\xa0",
+        "x = 1\xa0",
+        "\x1c\u3000",
     ],
 )
 def test_a_cell_with_a_syntax_error_is_no_python_and_no_repair(source):
@@ -415,7 +419,7 @@ def test_a_cell_far_too_large_to_be_parsed_is_said_so():
         ["!ls\nx = 1\n" * 1000] * 100,
         ["!ls\n" * 100_000],
         ["\\\n" * 500_000 + "!ls"],
-        ["%%time\n" * 5000 + "x = 1"],
+        ["%%time\n" * 200_000 + "x = 1"],
         ["x = !" + "a" * 600_000, "a" * 600_000 + "?", "a " * 300_000 + "= !"],
         ["!" + "pip " * 200_000 + "x = 1 +"],
         [">>> " * 100_000],

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes 
 STUDENTS = tuple(f"student{number:02}" for number in range(30))
 SLOW = "\nimport time\n\ntime.sleep(0.3)\n"
 """At the end of each file, so that there is time to interrupt."""
+NOTEBOOKS = frozenset(STUDENTS[2::5])
+"""Those who hand in a notebook, in which a cell below the class takes that time."""
 ENDLESS = "aaron"
 """First of the class from the second run on: his code never ends, and is being examined when Ctrl-C comes."""
 PATIENCE = 120.0
@@ -35,6 +38,7 @@ class Stopped:
         code: what the command exited with.
         seconds: how long that took after the signal.
         processes: how many processes there were when the signal was sent, the command's own included.
+        kernels: how many of them ran the cells of a notebook.
         survivors: those of them that were still there 3 seconds after the command was gone.
         stored: the students whose attempts were in the store then.
     """
@@ -42,6 +46,7 @@ class Stopped:
     code: int
     seconds: float
     processes: int
+    kernels: int
     survivors: tuple[int, ...]
     stored: frozenset[str]
     out: str
@@ -68,18 +73,22 @@ def story(grade, plain_environment, repository, tmp_path_factory) -> Story:
     (folder / "submissions").mkdir()
     correct = (repository / "solutions" / "self-attention" / "accepted" / "no_bias.py").read_text()
     for student in STUDENTS:
-        (folder / "submissions" / f"{student}.py").write_text(f"{correct}\n# This is the work of {student}.\n{SLOW}")
+        work = f"{correct}\n# This is the work of {student}.\n"
+        if student in NOTEBOOKS:
+            write_notebook(folder / "submissions" / f"{student}.ipynb", work, SLOW)
+        else:
+            (folder / "submissions" / f"{student}.py").write_text(f"{work}{SLOW}")
     arguments = ("submissions", "-a", "self-attention", "-j", "2")
     command = [sys.executable, "-m", "grader", *arguments]
 
-    def interrupted(sign: signal.Signals, when: Callable[[Running], bool]) -> Stopped:
+    def interrupted(sign: signal.Signals, *, stored: int) -> Stopped:
         with started(command, folder, plain_environment) as running:
-            return running.stop(sign, when)
+            return running.stop(sign, lambda family: len(running.stored()) >= stored and family.kernels())
 
-    killed = interrupted(signal.SIGKILL, lambda running: len(running.stored()) >= 3)
+    killed = interrupted(signal.SIGKILL, stored=3)
     endless = correct.replace("math.sqrt(", "for_ever(") + "\n\ndef for_ever(x):\n    while True:\n        pass\n"
     (folder / "submissions" / f"{ENDLESS}.py").write_text(f"{endless}\n\nfor_ever(1)\n")
-    stopped = interrupted(signal.SIGINT, lambda running: len(running.stored()) >= len(killed.stored) + 3)
+    stopped = interrupted(signal.SIGINT, stored=len(killed.stored) + 3)
     (folder / "submissions" / f"{ENDLESS}.py").write_text(correct)
     finished = grade(*arguments, folder=folder)
     return Story(folder, killed, stopped, finished, json.loads((folder / "reports" / "results.json").read_bytes()))
@@ -92,14 +101,13 @@ class Running:
         self._process = process
         self._folder = folder
 
-    def stop(self, sign: signal.Signals, when: Callable[[Running], bool]) -> Stopped:
+    def stop(self, sign: signal.Signals, when: Callable[[Family], object]) -> Stopped:
         """Wait until it is time, send the signal to the whole group, as a terminal does, and look what is left."""
         until = time.monotonic() + PATIENCE
-        while not when(self):
+        while not when(family := Family.of(self._process.pid)):
             assert self._process.poll() is None, self._process.communicate()
             assert time.monotonic() < until, "it did not get that far"
             time.sleep(0.02)
-        family = descendants(self._process.pid)
         began = time.monotonic()
         os.killpg(self._process.pid, sign)
         out, err = self._process.communicate(timeout=PATIENCE)
@@ -108,8 +116,9 @@ class Running:
         return Stopped(
             code=self._process.returncode,
             seconds=seconds,
-            processes=len(family),
-            survivors=survivors(family, patience=3.0),
+            processes=len(family.members),
+            kernels=len(family.kernels()),
+            survivors=family.survivors(patience=3.0),
             stored=frozenset(self.stored()),
             out=out,
             err=err,
@@ -147,16 +156,44 @@ def started(command: list[str], folder: Path, environment: dict[str, str]):
             process.communicate()
 
 
-def descendants(pid: int) -> dict[int, str]:
-    """A process and all below it, with the time each was started, which tells it from a later one of the same id."""
-    parents: dict[int, tuple[int, str]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (known := status(int(folder.name))) is not None:
-            parents[int(folder.name)] = known[0], known[1]
-    family = {pid}
-    while grown := {child for child, (parent, _) in parents.items() if parent in family} - family:
-        family |= grown
-    return {member: parents[member][1] for member in family}
+@dataclass(frozen=True)
+class Family:
+    """A process and all below it.
+
+    Attributes:
+        head: the process.
+        members: for each its parent, and the time it was started, which tells it from a later one of the same id.
+    """
+
+    head: int
+    members: dict[int, tuple[int, str]]
+
+    @classmethod
+    def of(cls, head: int) -> Family:
+        known: dict[int, tuple[int, str]] = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and (found := status(int(folder.name))) is not None:
+                known[int(folder.name)] = found
+        family = {head} & known.keys()
+        while grown := {pid for pid, (parent, _) in known.items() if parent in family} - family:
+            family |= grown
+        return cls(head, {pid: known[pid] for pid in family})
+
+    def kernels(self) -> set[int]:
+        """Those that run cells: the command starts a warm process, that forks a client, and that forks the kernel."""
+        members = {self.head}
+        for _ in range(3):
+            members = {pid for pid, (parent, _) in self.members.items() if parent in members}
+        return members
+
+    def survivors(self, *, patience: float) -> tuple[int, ...]:
+        """Those that are still alive after so many seconds."""
+        until = time.monotonic() + patience
+        while True:
+            alive = tuple(pid for pid, (_, began) in self.members.items() if (status(pid) or ("", ""))[1] == began)
+            if not alive or time.monotonic() > until:
+                return alive
+            time.sleep(0.05)
 
 
 def status(pid: int) -> tuple[int, str] | None:
@@ -168,14 +205,8 @@ def status(pid: int) -> tuple[int, str] | None:
     return None if fields[0] in "ZX" else (int(fields[1]), fields[19])
 
 
-def survivors(family: dict[int, str], *, patience: float) -> tuple[int, ...]:
-    """Those of a family that are still alive after so many seconds."""
-    until = time.monotonic() + patience
-    while True:
-        alive = tuple(pid for pid, began in family.items() if (known := status(pid)) and known[1] == began)
-        if not alive or time.monotonic() > until:
-            return alive
-        time.sleep(0.05)
+def write_notebook(path: Path, *cells: str) -> None:
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
 
 
 def reused(results: dict[str, Any]) -> set[str]:
@@ -192,7 +223,8 @@ def students(results: dict[str, Any]) -> set[str]:
 def test_the_run_was_killed_in_the_middle_with_its_processes_alive(story):
     assert story.killed.code == -signal.SIGKILL
     assert 3 <= len(story.killed.stored) < len(STUDENTS)
-    assert story.killed.processes >= 3  # the command, examiner and worker; between two jobs they have no children
+    assert story.killed.processes >= 4
+    assert story.killed.kernels >= 1
 
 
 def test_killing_the_command_ends_all_its_processes(story):
@@ -218,6 +250,7 @@ def test_ctrl_c_ends_the_command_with_130_and_without_a_traceback(story):
 
 def test_ctrl_c_does_not_wait_for_what_is_being_examined(story):
     assert story.stopped.processes >= 4
+    assert story.stopped.kernels >= 1
     assert story.stopped.seconds < 4
 
 

@@ -9,9 +9,10 @@ import pytest
 from grader import wire
 from grader.checks.faults import Fault, Killed, Raised, TimedOut
 from grader.errors import DeadlinePassed, PeerClosed, WireError
-from grader.examiner.session import SIGNALS, Session, describe_fate
+from grader.examiner.session import CELLS_CAP, NOTEBOOK_PATIENCE, SIGNALS, TRACE_CAP, Session, cell_run, describe_fate
 from grader.forkserver import Fate
-from grader.model import Limits, Loading, Match, Outcome, Place
+from grader.model import CellOutcome, CellRun, Limits, Loading, Match, Outcome, Place
+from grader.orders import NotebookBudget
 
 OPENED = wire.Opened(construct=(), call=(), is_module=True, output="hello\x1b\n")
 BUILT = wire.Built(0, ())
@@ -42,7 +43,8 @@ class FakeWorker:
             name += " definitions"
         self._log.append(name)
         self.deadlines.append(deadline)
-        assert question.seconds < deadline - time.monotonic() + 0.01  # type: ignore[attr-defined]
+        if not isinstance(question, wire.Execute):
+            assert question.seconds < deadline - time.monotonic() + 0.01  # type: ignore[attr-defined]
         answer = self._script(question)
         if isinstance(answer, BaseException):
             raise answer
@@ -65,8 +67,8 @@ class FakeAgency:
         self.log: list[str] = []
         self.workers: list[FakeWorker] = []
 
-    def hire(self) -> FakeWorker:
-        self.log.append("hire")
+    def hire(self, *, executed: bool) -> FakeWorker:
+        self.log.append("hire executed" if executed else "hire")
         self.workers.append(FakeWorker(next(self._scripts), self.log))
         return self.workers[-1]
 
@@ -425,3 +427,265 @@ def test_leaves_of_an_ordinary_module_and_lazy_ones_are_taken_as_they_are():
     )
 
     assert check(session(FakeAgency(on(wire.Build, wire.Built(0, leaves))))) == wire.Built(0, leaves)
+
+
+# -- notebooks ---------------------------------------------------------------------------------------------------------
+
+BUDGET = NotebookBudget(seconds=60, cell_seconds=10)
+RAN = wire.Executed(cells=(), alive=True, output="printed by cells\n")
+
+
+def notebook(agency: FakeAgency, **limits: float) -> Session:
+    match = Match(file="a.ipynb", target="A")
+    return Session(agency, match, Limits(**limits), seed=5, notebook=BUDGET)  # type: ignore[arg-type]
+
+
+def having_run(executed: Any = RAN, then: Script = obliging) -> Script:
+    """Answers like this when asked to run the notebook, and goes by `then` otherwise."""
+    return lambda question: executed if isinstance(question, wire.Execute) else then(question)
+
+
+def report(cell: int = 2, outcome: str = "raised", type_: str = "NameError", message: str = "no") -> wire.CellReport:
+    raised_there = outcome in ("raised", "interrupted")
+    frames = (wire.Frame("a.ipynb", 3, "f", "y = x", cell),) if raised_there else ()
+    return wire.CellReport(cell, outcome, type_ if raised_there else "", message if raised_there else "", frames)
+
+
+def events(agency: FakeAgency) -> list[str]:
+    return [event for event in agency.log if event not in ("close", "retire")]
+
+
+def test_a_notebook_is_run_before_its_class_is_opened():
+    agency = FakeAgency(having_run())
+    sitting = notebook(agency)
+    check(sitting)
+
+    assert events(agency) == ["hire executed", "Execute", "Open", "Build"]
+    assert (sitting.loading, sitting.loading_note, sitting.cells) == (Loading.EXECUTED, "", ())
+    assert sitting.output == "printed by cells\n"
+
+
+def test_the_question_to_run_tells_the_file_the_seed_and_the_budgets():
+    asked: list[wire.Question] = []
+    notebook(FakeAgency(lambda question: (asked.append(question), having_run()(question))[1])).open()
+
+    assert asked[0] == wire.Execute("a.ipynb", seed=5, cell_seconds=10, seconds=60)
+
+
+def test_a_module_is_never_run_as_a_notebook():
+    agency = FakeAgency(whole_file(raised()), obliging)
+    check(session(agency))
+
+    assert "Execute" not in agency.log
+    assert "hire executed" not in agency.log
+
+
+def test_a_notebook_of_which_some_cells_failed_is_graded_from_what_they_left_and_the_first_failure_is_kept():
+    agency = FakeAgency(having_run(wire.Executed((report(2), report(5)), alive=True, output="")))
+    sitting = notebook(agency)
+    check(sitting)
+
+    assert events(agency) == ["hire executed", "Execute", "Open", "Build"]
+    assert sitting.loading is Loading.PARTLY
+    assert sitting.loading_note == "cell 2 raised NameError: no"
+    assert sitting.loading_where == Place(file="a.ipynb", line=3, source="y = x", function="f", cell=2)
+    assert [cell.cell for cell in sitting.cells] == [2, 5]
+
+
+@pytest.mark.parametrize("outcome", ["interrupted", "killed", "not-run"])
+def test_the_note_on_a_cell_that_was_stopped_says_which(outcome):
+    sitting = notebook(FakeAgency(having_run(wire.Executed((report(4, outcome),), alive=True, output=""))))
+    sitting.open()
+
+    assert sitting.loading is Loading.PARTLY
+    assert "cell 4" in sitting.loading_note
+    assert "stopped" in sitting.loading_note
+
+
+def test_a_notebook_that_is_not_alive_is_graded_by_its_definitions_and_its_cells_are_kept():
+    died = wire.Executed((report(3, "killed"), report(4, "not-run")), alive=False, output="before\n")
+    agency = FakeAgency(having_run(died), obliging)
+    sitting = notebook(agency)
+
+    assert check(sitting) == BUILT
+    assert events(agency) == ["hire executed", "Execute", "hire", "Open definitions", "Build"]
+    assert sitting.loading is Loading.DEFINITIONS
+    assert "while cell 3 was running" in sitting.loading_note
+    assert [(cell.cell, cell.outcome) for cell in sitting.cells] == [(3, CellOutcome.KILLED), (4, CellOutcome.NOT_RUN)]
+    assert sitting.output == "before\n"
+
+
+def test_a_class_that_the_cells_did_not_leave_whole_is_graded_by_its_definitions_for_that_reason():
+    missing = raised("find", "NotFound", line=0)
+    agency = FakeAgency(having_run(then=on(wire.Open, missing)), obliging)
+    sitting = notebook(agency)
+    check(sitting)
+
+    assert events(agency) == ["hire executed", "Execute", "Open", "hire", "Open definitions", "Build"]
+    assert (sitting.loading, sitting.loading_note) == (Loading.DEFINITIONS, "no")
+
+
+@pytest.mark.parametrize(
+    "answer", [PeerClosed("gone"), WireError("nonsense"), DeadlinePassed("late"), wire.Done(), OPENED]
+)
+def test_a_notebook_whose_run_ends_in_nothing_sensible_is_graded_by_its_definitions(answer):
+    agency = FakeAgency(having_run(answer), obliging)
+    sitting = notebook(agency)
+
+    assert check(sitting) == BUILT
+    assert sitting.loading is Loading.DEFINITIONS
+    assert sitting.loading_note
+    assert sitting.cells == ()
+
+
+def test_after_a_fault_the_next_worker_comes_from_the_notebook_that_was_run():
+    agency = FakeAgency(having_run(then=on(wire.Build, PeerClosed("gone"))), having_run())
+    sitting = notebook(agency)
+    fault_of(sitting)
+    check(sitting)
+
+    assert events(agency) == ["hire executed", "Execute", "Open", "Build"] * 2
+    assert sitting.loading is Loading.EXECUTED
+
+
+def test_after_a_fault_a_rescued_notebook_is_not_run_again():
+    died = wire.Executed((), alive=False, output="")
+    agency = FakeAgency(having_run(died), on(wire.Build, PeerClosed("gone")), obliging)
+    sitting = notebook(agency)
+    fault_of(sitting)
+    check(sitting)
+
+    assert events(agency)[5:] == ["hire", "Open definitions", "Build"]
+
+
+def slow_run(seconds: float) -> Script:
+    def script(question: wire.Question) -> Any:
+        if isinstance(question, wire.Execute):
+            time.sleep(seconds)
+        return having_run()(question)
+
+    return script
+
+
+def test_the_first_run_of_a_notebook_takes_from_no_other_budget():
+    agency = FakeAgency(slow_run(0.4))
+    sitting = notebook(agency, seconds=0.3, check_seconds=0.2, import_seconds=0.2)
+
+    assert check(sitting) == BUILT
+    assert sitting.loading is Loading.EXECUTED
+
+
+def test_the_first_run_may_take_its_budget_and_some_patience():
+    agency = FakeAgency(having_run())
+    began = time.monotonic()
+    notebook(agency, seconds=1).open()
+
+    assert agency.workers[0].deadlines[0] - began == pytest.approx(60 + NOTEBOOK_PATIENCE, abs=1)
+
+
+def test_whoever_has_the_notebook_run_again_pays_for_it():
+    dying = on(wire.Build, PeerClosed("gone"))
+    first = having_run(then=dying)
+
+    def second(question: wire.Question) -> Any:
+        return slow_run(0.5)(question)
+
+    agency = FakeAgency(first, second, second)
+    sitting = notebook(agency, seconds=0.6)
+    fault_of(sitting)
+    began = time.monotonic()
+    sitting.begin_check()
+    check(sitting)
+    late = agency.workers[1].deadlines[0] - began
+    time.sleep(0.2)
+
+    assert late < 0.7
+    assert fault_of(sitting).outcome is Outcome.TIMED_OUT
+
+
+def test_another_session_takes_the_way_of_the_first_for_a_notebook_that_was_run():
+    asked: list[wire.Question] = []
+
+    def noting(question: wire.Question) -> Any:
+        asked.append(question)
+        return having_run()(question)
+
+    agency = FakeAgency(having_run(), noting)
+    sitting = notebook(agency)
+    check(sitting)
+    other = sitting.again(supply=("import math",))
+    check(other)
+    opened = [question for question in asked if isinstance(question, wire.Open)]
+
+    assert events(agency)[4:] == ["hire executed", "Execute", "Open", "Build"]
+    assert [question.supply for question in opened] == [("import math",)]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [having_run(wire.Executed((), alive=False, output="")), having_run(then=on(wire.Open, raised("find", line=0)))],
+    ids=["died", "damaged"],
+)
+def test_another_session_takes_the_way_of_the_first_for_a_notebook_that_was_rescued(first):
+    agency = FakeAgency(first, obliging, obliging)
+    sitting = notebook(agency)
+    check(sitting)
+    agency.log.clear()
+    other = sitting.again(supply=("import math",))
+    check(other)
+
+    assert events(agency) == ["hire", "Open definitions", "Build"]
+    assert agency.log[:2] == ["close", "retire"]
+    assert other.loading is Loading.DEFINITIONS
+
+
+def test_another_session_shares_the_time_of_the_first():
+    agency = FakeAgency(obliging, obliging, obliging)
+    sitting = session(agency, seconds=0.2)
+    check(sitting)
+    time.sleep(0.25)
+    other = sitting.again(supply=())
+
+    assert fault_of(other).outcome is Outcome.TIMED_OUT
+
+
+def test_thousands_of_claimed_cells_are_cut():
+    claimed = tuple(report(number) for number in range(1, 5001))
+    sitting = notebook(FakeAgency(having_run(wire.Executed(claimed, alive=True, output=""))))
+    sitting.open()
+
+    assert len(sitting.cells) == CELLS_CAP
+
+
+def test_what_a_run_claims_to_have_printed_is_cleaned_and_cut():
+    hostile = wire.Executed((), alive=True, output="\x1b[2J\u202e" + "a" * 1_000_000)
+    sitting = notebook(FakeAgency(having_run(hostile)))
+    sitting.open()
+
+    assert sitting.output.startswith("\\x1b[2J\\u202eaaa")
+    assert len(sitting.output) < 8100
+
+
+@pytest.mark.parametrize("outcome", [*(outcome.value for outcome in CellOutcome), "", "passed", "\x1b", "a" * 100_000])
+def test_an_outcome_that_is_not_known_counts_as_an_exception(outcome):
+    run = cell_run(report(outcome=outcome))
+    known = {each.value for each in CellOutcome}
+
+    assert run.outcome == (outcome if outcome in known else CellOutcome.RAISED)
+
+
+def test_the_words_of_a_cell_s_report_are_cleaned_and_cut():
+    frames = tuple(wire.Frame("a\x1b.ipynb", 1, "f\u202e", "y\n" * 1000, 1) for _ in range(500))
+    run = cell_run(wire.CellReport(1, "raised", "E\x1b[31m", "no\n\u2028" + "a" * 100_000, frames))
+
+    assert run.error.startswith("E\\x1b[31m: no\\n\\u2028aaa")
+    assert len(run.error) < 700
+    assert len(run.trace) <= TRACE_CAP
+    assert all(text.isprintable() for place in run.trace for text in (place.file, place.function, place.source))
+
+
+@pytest.mark.parametrize("message", ["", "  \n"])
+def test_an_exception_without_words_is_told_by_its_name(message):
+    assert cell_run(wire.CellReport(3, "raised", "StopIteration", message, ())) == CellRun(
+        cell=3, outcome=CellOutcome.RAISED, error="StopIteration"
+    )

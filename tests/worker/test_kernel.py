@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from grader import wire
-from grader.worker.kernel import NO_INPUT, NO_INSTALL
+from grader.worker.kernel import NO_INSTALL
+from grader.worker.offline import NO_INPUT
 from grader.worker.output import OUTPUT_CAP
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
@@ -96,14 +97,6 @@ def test_a_deep_recursion_is_reported_at_once_with_a_bounded_number_of_lines(per
     assert performed.seconds < 2
 
 
-def test_an_exception_that_cannot_say_what_it_is_is_reported_all_the_same(perform):
-    [report] = perform(
-        "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\n\nraise Mute"
-    ).executed.cells
-
-    assert (report.cell, report.outcome, report.type, report.message) == (1, "raised", "Mute", "")
-
-
 # -- ending the notebook -----------------------------------------------------------------------------------------------
 
 
@@ -121,6 +114,46 @@ def test_the_exception_that_ends_programs_ends_its_cell_alone(perform, ending):
     assert [(report.cell, report.type) for report in executed.cells] == [(1, "SystemExit")]
     assert executed.alive
     assert executed.output.endswith("goes on\n")
+
+
+@pytest.mark.xfail(reason="ipykernel asks the exception for its text once more, and gives no answer when it raises")
+def test_an_exception_that_cannot_say_what_it_is_does_not_end_the_notebook(perform):
+    source = "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\n\nraise Mute"
+    executed = perform(source, "print('goes on')", cell_seconds=1.0).executed
+
+    assert [(report.type, report.message) for report in executed.cells] == [("Mute", "")]
+    assert executed.output == "goes on\n"
+
+
+def test_a_cell_may_await_something(perform):
+    executed = perform("import asyncio\nawait asyncio.sleep(0)", "print('goes on')", cell_seconds=1.0).executed
+
+    assert executed == wire.Executed(cells=(), alive=True, output="goes on\n")
+
+
+@pytest.mark.xfail(reason="names are looked up in the grader's own frame first")
+@pytest.mark.parametrize(
+    "cell",
+    ["def show(word):\n    !echo {word}\n\nshow('found')", "cmd = 'echo found'\n!{cmd}", "cmd = 'found'\n!echo $cmd"],
+)
+def test_a_program_s_arguments_are_looked_up_where_it_is_called(perform, cell):
+    assert perform(cell).executed.output.split() == ["found"]
+
+
+@pytest.mark.xfail(reason="the command is looked at before names in it are filled in, and only at its beginning")
+@pytest.mark.parametrize(
+    "line", ["import sys\n!{sys.executable} -m pip install torchattention", "!cd .. && pip install torchattention"]
+)
+def test_installing_packages_is_not_tried_however_it_is_put(perform, line):
+    assert NO_INSTALL in perform(line).executed.output
+
+
+@pytest.mark.xfail(reason="conda's magic fails before the command is looked at")
+def test_installing_packages_with_conda_is_no_failure(perform):
+    executed = perform("%conda install torchattention").executed
+
+    assert executed.cells == ()
+    assert NO_INSTALL in executed.output
 
 
 # -- what cannot be had ------------------------------------------------------------------------------------------------
@@ -269,7 +302,8 @@ def test_a_cell_that_claims_to_be_done_is_still_stopped_and_the_others_run(perfo
 
 def test_threads_that_cells_started_do_not_disturb_who_is_asked_about_the_class(perform):
     performed = perform(
-        "import threading, time\n\ndef tick():\n    while True:\n        print('tick', end='')\n        time.sleep(0.001)\n",
+        "import threading, time\n\ndef tick():\n"
+        "    while True:\n        print('tick', end='')\n        time.sleep(0.001)\n",
         "for _ in range(8):\n    threading.Thread(target=tick, daemon=True).start()",
         A_CLASS,
     )
