@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from grader import tensors, wire
 from grader.serving import Desk
+from grader.worker.definitions import execute
+from grader.worker.loading import Bundle, Remains
 
 PRELOADED = (
     "collections",
@@ -31,6 +35,22 @@ PRELOADED = (
 
 PATIENCE = 60.0
 
+LAYER = """
+def scale(x, width):
+    return x / math.sqrt(width)
+
+
+class Layer(nn.Module):
+    def __init__(self, width, dropout=0.0):
+        super().__init__()
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        scores = scale(self.query(x) @ self.key(x).transpose(-2, -1), x.shape[-1])
+        return self.dropout(torch.softmax(scores, dim=-1)) @ x
+"""
+
 
 def warm() -> None:
     """Import the usual modules, then answer every kind of question about a layer of our own, on one thread."""
@@ -42,6 +62,8 @@ def warm() -> None:
         for dtype in ("float64", "float32"):
             _rehearse(dtype)
         _train()
+        _read_a_notebook()
+        asyncio.run(_nothing())
 
 
 def _import(name: str) -> None:
@@ -91,6 +113,28 @@ def _rehearse(dtype: str) -> None:
         wire.Call(0, (wire.Hollow(dtype, (2, 3, 8), "meta"),), {}, echo=False, seconds=PATIENCE),
     ):
         desk.answer(question)
+
+
+def _read_a_notebook() -> None:
+    """Run the cells of a notebook, and look whether what they leave can be graded; then load their definitions."""
+    cells = (
+        wire.CodeCell(
+            1, "import math\nimport torch\nfrom torch import nn", "import math\nimport torch\nfrom torch import nn"
+        ),
+        wire.CodeCell(2, LAYER, LAYER),
+        wire.CodeCell(3, "list = Layer(4)\nlist", "list = Layer(4)\nlist"),
+    )
+    bundle = Bundle({"notebook.ipynb": wire.File(b"", cells)})
+    namespace: dict[str, Any] = {}
+    for name, listing in bundle.listings("notebook.ipynb"):
+        exec(compile("\n".join(listing.lines), name, "exec"), namespace)
+    request = wire.Open("notebook.ipynb", "Layer", definitions_only=True, seed=0, seconds=PATIENCE)
+    Desk(Remains(bundle, namespace), sources=bundle.lines(), output=str).answer(request)
+    execute(bundle.definitions("notebook.ipynb"), {}, persistent=True)
+
+
+async def _nothing() -> None:
+    """What the first event loop imports."""
 
 
 def _train() -> None:
