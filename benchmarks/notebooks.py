@@ -1,8 +1,9 @@
 """How much a notebook costs from the file to its results, against cold `nbclient` that only executes it.
 
-    python benchmarks/notebooks.py [--copies 40] [--cold 5] [--json FILE]
+    python benchmarks/notebooks.py [--copies 40] [--cold 5] [--notebook FILE] [--json FILE]
 
-The notebook is the reference solution cut into cells, with one that tries it out. The competitor is a fresh Python
+The notebook is the reference solution cut into cells, with one that tries it out, or a correct one that is given. The
+competitor is a fresh Python
 process that imports nbclient, starts a kernel over the default transport, and runs the cells once; the grader runs the
 cells, then every check. Cold runs and batches of copies take turns, so that other work on the machine hits all of them.
 Copies differ by a comment. CPU is user + system time of every process involved, the kernels' included; the warm
@@ -20,12 +21,10 @@ import json
 import os
 import queue
 import resource
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +34,7 @@ from costs import Cost, Meter, children, median, memory, show
 from stamps import Moment, Stamps
 
 from grader import wire
-from grader.assignments import load
+from grader.assignments import load_all
 from grader.executors.examination import Examination
 from grader.executors.local import LocalExecutor
 from grader.executors.performance import Performance
@@ -79,6 +78,14 @@ def notebook(assignment: Assignment, number: int) -> str:
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
     named = [{"id": f"cell-{index}", **cell} for index, cell in enumerate(cells)]
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": named})
+
+
+def copy_of(file: Path, number: int) -> str:
+    """A notebook as it is in a file, but for a comment in its last cell."""
+    document = json.loads(file.read_text())
+    last = [cell for cell in document["cells"] if cell["cell_type"] == "code"][-1]
+    last["source"] = f"{''.join(last['source'])}\n# copy {number}"
+    return json.dumps(document)
 
 
 def job(file: Path, assignment: Assignment) -> Job:
@@ -170,28 +177,6 @@ def require_full_marks(attempt: Attempt) -> None:
 # -- phases ------------------------------------------------------------------------------------------------------------
 
 
-class StampedWorker(WarmProcess):
-    """The warm worker process with stamps; only the command is another."""
-
-    def __init__(self, scratch: Path, stamps: Path) -> None:
-        self.room = "worker"
-        self.facts = {}
-        self._lock = threading.Lock()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        script = str(ROOT / "benchmarks" / "stamps.py")
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-B", script, str(theirs.fileno()), str(scratch), str(stamps)],
-                env=QUIET,
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,
-            )
-
-
 class StampedRooms(Rooms):
     """The warm processes, the worker with stamps.
 
@@ -207,7 +192,12 @@ class StampedRooms(Rooms):
         self.examined = self.examiner = 0.0
 
     def _start(self, room: str) -> WarmProcess:
-        return StampedWorker(self._scratch, self.stamps.file) if room == "worker" else super()._start(room)
+        if room != "worker":
+            return super()._start(room)
+        arguments = [str(self._scratch), str(self.stamps.file)]
+        return WarmProcess(
+            room, environment=QUIET, arguments=arguments, program=[str(ROOT / "benchmarks" / "stamps.py")]
+        )
 
     def end(self, lease: Lease, *, patience: float = 0.0) -> Fate:
         """Note when the examiner is ended, which is what comes first."""
@@ -268,12 +258,16 @@ def _medians(found: list[dict[str, float]]) -> dict[str, float]:
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 
-def measure(count: int, rounds: int) -> dict[str, Any]:
+def measure(count: int, rounds: int, given: Path | None) -> dict[str, Any]:
     """All figures, with progress on standard error."""
-    assignment = load(ROOT / "assignments" / "multi-head-attention", solutions=ROOT / "solutions")
+    assignments = load_all(ROOT / "assignments", solutions=ROOT / "solutions")
+    assignment = next(one for one in assignments if one.id == "multi-head-attention")
+    if given is not None:
+        (submission,) = find((given,))
+        assignment = match(submission, assignments, explicit=False).matched[0][0]
     batch = -(-count // rounds)
     with tempfile.TemporaryDirectory() as folder:
-        files = _files(assignment, Path(folder))
+        files = _files(assignment, Path(folder), given)
         benches = {f"graded, {jobs} at a time": Bench(assignment, jobs=jobs) for jobs in (1, 2)}
         for bench in benches.values():
             bench.warm_up([next(files) for _ in range(4)])
@@ -288,6 +282,7 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
         walls, cpus = phases(assignment, [next(files) for _ in range(count)])
     return {
         "copies": batch * rounds,
+        "of": "a notebook with the reference in 3 cells" if given is None else given.name,
         "checks": len(assignment.checks),
         "cold": median(fresh),
         "graded": {name: bench.cost() for name, bench in benches.items()},
@@ -296,20 +291,18 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _files(assignment: Assignment, folder: Path) -> Iterator[Path]:
+def _files(assignment: Assignment, folder: Path, given: Path | None) -> Iterator[Path]:
     number = 0
     while True:
         number += 1
         file = folder / f"copy-{number}.ipynb"
-        file.write_text(notebook(assignment, number))
+        file.write_text(notebook(assignment, number) if given is None else copy_of(given, number))
         yield file
 
 
 def show_all(figures: dict[str, Any]) -> None:
     """Print the figures as tables."""
-    print(
-        f"{figures['copies']} copies of a notebook with the reference, 3 code cells and {figures['checks']} checks each"
-    )
+    print(f"{figures['copies']} copies of {figures['of']}, {figures['checks']} checks each")
     show("cold nbclient, no checks", figures["cold"], figures["graded"])
     for title, unit, parts in (
         ("phases, 1 at a time", "wall ms", figures["phases"]),
@@ -325,9 +318,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--copies", type=int, default=40)
     parser.add_argument("--cold", type=int, default=5)
+    parser.add_argument("--notebook", type=Path, help="a correct notebook to be used instead")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    figures = measure(options.copies, options.cold)
+    figures = measure(options.copies, options.cold, options.notebook)
     show_all(figures)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2, default=dataclasses.asdict) + "\n")

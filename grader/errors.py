@@ -68,11 +68,17 @@ class DeadlinePassed(WireError):
 
 
 class WarmProcessError(GraderError):
-    """A warm process did not start, or went away while it was needed. `room` is `examiner` or `worker`."""
+    """A warm process did not start, or went away while it was needed.
 
-    def __init__(self, message: str, *, room: str, hint: str | None = None) -> None:
+    Attributes:
+        room: `examiner` or `worker`.
+        pid: which process it was; None where none was asked.
+    """
+
+    def __init__(self, message: str, *, room: str, pid: int | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.room = room
+        self.pid = pid
 
 
 class StoreError(GraderError):

@@ -83,6 +83,7 @@ class Desk:
         self._output = output
         self._target: Any = None
         self._modules: list[Any] = []
+        self._outside: Any = None
         self._leaves: list[leaves.Found] = []  # as built: what a module stores while it is called is not learned
 
     def answer(self, request: wire.Request) -> wire.Reply:
@@ -125,7 +126,11 @@ class Desk:
     def _open(self, request: wire.Open) -> wire.Opened:
         reseed(request.seed)
         self._target = self._load(request)
-        torch.set_grad_enabled(True)  # whatever top-level code switched, it switched for itself
+        torch.set_default_device(None)  # whatever top-level code switched, it switched for itself
+        if torch.is_inference_mode_enabled():
+            self._outside = torch.inference_mode(False)  # kept: it ends when nobody holds it
+            self._outside.__enter__()
+        torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
         return wire.Opened(
             construct=_parameters(self._target),

@@ -588,3 +588,25 @@ def test_the_next_question_has_a_budget_of_its_own():
     asking = raising("import time; time.sleep(0.05)")
 
     assert [type(asking.call(seconds=0.5)) for _ in range(12)] == [wire.Returned] * 12
+
+
+# -- what the code switches for all of torch ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "torch.set_default_device('meta')",
+        "torch.set_default_dtype(torch.float64)",
+        "torch.set_grad_enabled(False)",
+        "mode = torch.inference_mode()\nmode.__enter__()",
+    ],
+)
+def test_what_top_level_code_switches_for_all_of_torch_is_switched_back(switch):
+    kept = client(f"import torch\n{switch}\n\nclass Student:\n    pass\n")
+    opened = kept.open()
+    tensor = torch.ones(1, requires_grad=True) * 2
+
+    assert isinstance(opened, wire.Opened)
+    assert (tensor.device.type, tensor.dtype, tensor.requires_grad) == ("cpu", torch.float32, True)
+    assert not tensor.is_inference()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from grader import wire
@@ -168,6 +169,7 @@ def _lay_out(named: list[wire.Parameter], meaning: dict[str, str]) -> tuple[tupl
     return tuple(positional), keyword
 
 
+@cache
 def contract_names(parameters: str) -> tuple[str, ...]:
     """The argument names of a contract written in Python's syntax: `"x, mask=None"` -> `("x", "mask")`."""
     function = ast.parse(f"def f({parameters}): ...").body[0]

@@ -28,7 +28,7 @@ SOFT_SHARE = 0.8
 """The share of the remaining time after which a worker interrupts itself, so that it can still say at which line."""
 
 
-NOTEBOOK_PATIENCE = 30.0
+NOTEBOOK_PATIENCE = 12.0
 """Seconds beyond a notebook's budget: it is the worker that keeps that, and stops each cell."""
 
 CELLS_CAP = 100
@@ -218,15 +218,20 @@ class Session:
         assert self._notebook is not None
         budget, started = self._notebook, time.monotonic()
         first = self._execution_seconds is None
-        deadline = started + budget.seconds + NOTEBOOK_PATIENCE if first else self._job_deadline
+        allowed = budget.seconds + NOTEBOOK_PATIENCE if first else 0.0
+        self._job_deadline += allowed
+        deadline = started + allowed if first else self._job_deadline
 
-        def question(_: float) -> wire.Execute:
-            return wire.Execute(self._match.file, self._seed, budget.cell_seconds, budget.seconds)
+        def question(seconds: float) -> wire.Execute:
+            whole = budget.seconds if first else min(budget.seconds, seconds)
+            return wire.Execute(self._match.file, self._seed, budget.cell_seconds, whole)
 
-        executed: wire.Executed = self._ask(question, wire.Executed, deadline, budget.seconds)
-        if first:
-            self._execution_seconds = time.monotonic() - started
-            self._job_deadline += self._execution_seconds
+        try:
+            executed: wire.Executed = self._ask(question, wire.Executed, deadline, budget.seconds)
+        finally:
+            if first:
+                self._execution_seconds = time.monotonic() - started
+                self._job_deadline += self._execution_seconds - allowed
         self.cells = tuple(map(cell_run, executed.cells[:CELLS_CAP]))
         self.output = clean(executed.output, limit=8000)
         if not executed.alive:
@@ -252,8 +257,8 @@ class Session:
                 said = f"{fault.type}: {fault.text}" if fault.text.strip() else fault.type
                 self.loading_note = f"{line}raised {said}" if fault.stage == "load" else fault.text
             case TimedOut():
-                self.loading_note = f"it was not done after {self._limits.import_seconds:g} seconds"
-                self.loading_note += f" (at {line.strip()})" if line else ""
+                said = fault.message[:1].lower() + fault.message[1:].rstrip(".")
+                self.loading_note = f"{said} (at {line.strip()})" if line else said
             case _:
                 self.loading_note = fault.message
 

@@ -74,6 +74,7 @@ class Examination:
                         self._worker.used()
                     else:
                         self._retire()
+        self._rooms.require_alive()  # where a notebook's worker was asked, its origin need not have been
         seconds = time.monotonic() - started
         attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
         return attempt if self._finished is None else _complete(attempt, self._finished, self._second)
@@ -124,8 +125,8 @@ class Examination:
 
 
 def ended_us(job: Job) -> Attempt:
-    """The attempt of a submission that ends the process it is forked from, whenever it is run."""
-    message = "Whenever this code is run, the grader's own process is ended. It was not examined further."
+    """The attempt of a submission that ends or stops the process it is forked from, whenever it is run."""
+    message = "Whenever this code is run, the grader's own process is ended or stopped. It was not examined further."
     killed = {
         spec.id: CheckResult(check=spec.id, outcome=Outcome.KILLED, message=message) for spec in job.assignment.checks
     }

@@ -11,8 +11,8 @@ then is the attempt a value.
 Examiner and worker take turns: one waits while the other computes. So both stay on one core, a different one for each
 job that is under way; waking the other up on another core costs more than most answers.
 
-A warm process that goes away (student code of the same user can kill it) is started again, and the job repeated
-by itself.
+A warm process that goes away (student code of the same user can kill it, or stop it) is started again, and the job
+repeated by itself.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Crew:
                     uses = sum(other.match.file == job.match.file for other in jobs)
                     performance = Performance(self._rooms, bundle, _generous(jobs), core, uses=uses)
                     performances[job.match.file] = performance
-                    notebooks.callback(performance.close)
+                    notebooks.callback(_forget, performance)
             for job in jobs:
                 self._on_start(job)
                 yield self._examine(job, core, bundle, performances.get(job.match.file))
@@ -118,9 +118,10 @@ class _Crew:
             with self._rooms.turns.together():
                 return Examination(self._rooms, job, core, bundle, notebook).run()
         except WarmProcessError as error:
-            self._rooms.revive(error)
-            _forget(notebook)
+            lost = error
         with self._rooms.turns.alone():
+            self._rooms.revive(lost)  # now that all have left: any of them may have done it, or done it again
+            _forget(notebook)
             try:
                 return Examination(self._rooms, job, core, bundle, notebook).run()
             except WarmProcessError as error:
@@ -158,7 +159,7 @@ def _generous(jobs: list[Job]) -> Limits:
 
 
 def _forget(notebook: Performance | None) -> None:
-    """A notebook's process is gone together with the one it was forked from."""
+    """End a notebook's process, or find it gone together with the one it was forked from."""
     if notebook is not None:
         with contextlib.suppress(WarmProcessError):
             notebook.close()

@@ -22,6 +22,10 @@ QUIET: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LANG": "C.UTF-8
 """One thread, so that forking is safe, and nothing that says who or where we are."""
 
 
+HASTE: Final = 2.0
+"""Seconds for a process that did not answer to end by itself."""
+
+
 class Rooms:
     """The two warm processes, and the children that are alive. A context manager.
 
@@ -41,10 +45,7 @@ class Rooms:
 
     def __enter__(self) -> Rooms:
         try:
-            for room in ("examiner", "worker"):  # both start at once, then both are awaited
-                self._processes[room] = self._start(room)
-            for process in self._processes.values():
-                process.wait()
+            self._processes = self._start_both()
         except BaseException:
             self.__exit__()
             raise
@@ -55,13 +56,33 @@ class Rooms:
             process.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def _start_both(self) -> dict[str, WarmProcess]:
+        """Start both at once, then await both."""
+        self._make_scratch()
+        started: dict[str, WarmProcess] = {}
+        try:
+            for room in ("examiner", "worker"):
+                started[room] = self._start(room)
+            for process in started.values():
+                process.wait()
+        except BaseException:
+            for process in started.values():
+                process.close(patience=HASTE)
+            raise
+        return started
+
     def _start(self, room: str) -> WarmProcess:
         if room == "examiner":
             return WarmProcess(room, environment=QUIET, setup=self._setup)
         return WarmProcess(room, environment=QUIET, arguments=[str(self._scratch)])
 
+    def _make_scratch(self) -> None:
+        """A worker process that ends takes the folder with it, even where another is to follow it."""
+        self._scratch.mkdir(mode=0o700, exist_ok=True)
+
     def make_home(self) -> Path:
         """An empty folder for one worker."""
+        self._make_scratch()
         return Path(tempfile.mkdtemp(dir=self._scratch))
 
     def spawn(self, room: str, payload: bytes, descriptors: list[int]) -> Lease:
@@ -86,18 +107,27 @@ class Rooms:
             for lease in self._leases:
                 lease.hang_up()
 
+    def require_alive(self) -> None:
+        """Raise `WarmProcessError` when one of the processes was ended or stopped."""
+        for room, process in self._processes.items():
+            if not process.alive():
+                raise WarmProcessError(f"the {room} process is gone", room=room, pid=process.pid)
+
     def revive(self, error: WarmProcessError) -> None:
-        """Start the process again that went away. Raises the error when it was this run's end that ended it."""
-        room = error.room
+        """Start both processes again, unless another thread did so after this error. To be called alone.
+
+        Both, because whoever ended or stopped the one is a child of the worker process, and must not meet the next.
+        Raises the error when it was this run's end that ended the process.
+        """
         with self._reviving:
             if self._closing:
                 raise error
-            process = self._processes[room]
-            if process.alive():
-                return  # another thread was here first
-            process.close()
-            self._processes[room] = self._start(room)
-            self._processes[room].wait()
+            processes = self._processes.values()
+            if all(process.alive() and process.pid != error.pid for process in processes):
+                return
+            for process in processes:
+                process.close(patience=HASTE)
+            self._processes = self._start_both()
 
     @property
     def isolation(self) -> IsolationLevel:

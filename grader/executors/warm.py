@@ -6,11 +6,13 @@ import contextlib
 import fcntl
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -22,16 +24,25 @@ from grader.forkserver import Fate, Note
 START_PATIENCE: Final = 180.0
 """Seconds until a process must be warm. torch alone takes 2 to 3 on an idle machine, and many times that on a busy
 one."""
-SPAWN_PATIENCE: Final = 30.0
+SPAWN_PATIENCE: Final = 10.0
+"""Seconds until a process that is warm must have answered: it does nothing but fork and kill."""
+
+LOOK_EVERY: Final = 0.5
+"""Seconds of silence after which it is seen whether the process was stopped, and will not answer at all."""
+
+END_PATIENCE: Final = 5.0
+"""Seconds for a process to end with all its children; what has not answered before gets less."""
 
 
 class Lease:
     """A child of a warm process. It lives until it ends, `end` is called, or the lease is closed."""
 
-    def __init__(self, room: str, packets: socket.socket) -> None:
+    def __init__(self, room: str, packets: socket.socket, *, parent: int) -> None:
+        """Wait for the child. `parent` is the process that forks it."""
         self._room = room
         self._packets = packets
-        packets.settimeout(SPAWN_PATIENCE)
+        self._parent = parent
+        packets.settimeout(LOOK_EVERY)
         try:
             self.pid = msgspec.json.decode(self._receive(), type=int)
         except BaseException:
@@ -47,7 +58,7 @@ class Lease:
         """Kill the child unless it ends by itself within `patience` seconds, and say how it ended.
 
         Raises:
-            WarmProcessError: the process it was forked from is gone.
+            WarmProcessError: the process it was forked from is gone, or stopped.
         """
         with self._packets:
             ended = bool(select.select([self._packets], [], [], patience)[0])
@@ -61,15 +72,23 @@ class Lease:
             self._packets.shutdown(socket.SHUT_WR)  # not a message: unread, it would reset what the server sends
 
     def _receive(self) -> bytes:
-        try:
-            packet = self._packets.recv(4096)
-        except OSError as error:
-            packet, reason = b"", error.strerror or "no answer"
-        else:
-            reason = "it ended"
-        if not packet:
-            raise WarmProcessError(f"the {self._room} process is gone ({reason})", room=self._room)
-        return packet
+        reason, until = "no answer", time.monotonic() + SPAWN_PATIENCE
+        while time.monotonic() < until:
+            try:
+                packet = self._packets.recv(4096)
+            except TimeoutError:
+                if _is_stopped(self._parent):
+                    reason = "it was stopped"
+                    break
+            except OSError as error:
+                reason = error.strerror or "no answer"
+                break
+            else:
+                if packet:
+                    return packet
+                reason = "it ended"
+                break
+        raise WarmProcessError(f"the {self._room} process is gone ({reason})", room=self._room, pid=self._parent)
 
 
 class WarmProcess:
@@ -77,6 +96,7 @@ class WarmProcess:
 
     Attributes:
         room: `examiner` or `worker`, the package under `grader` that it runs.
+        pid: the process.
         facts: what it said about itself when it was warm.
     """
 
@@ -87,13 +107,16 @@ class WarmProcess:
         environment: Mapping[str, str],
         arguments: Sequence[str] = (),
         setup: bytes | None = None,
+        program: Sequence[str] | None = None,
     ) -> None:
+        """Start it. `program` is what Python runs; the room's own package unless it is given."""
         self.room = room
         self.facts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        command = [sys.executable, "-I", "-B", "-m", f"grader.{room}", str(theirs.fileno()), *arguments]
+        program = program or ("-m", f"grader.{room}")
+        command = [sys.executable, "-I", "-B", *program, str(theirs.fileno()), *arguments]
         with theirs:
             self._process = subprocess.Popen(
                 command,
@@ -104,6 +127,7 @@ class WarmProcess:
                 stderr=self._log,
                 start_new_session=True,  # Ctrl-C in the terminal is for the host, which then ends everything in order
             )
+        self.pid = self._process.pid
         if setup is not None:
             with sealed(setup) as descriptor:
                 socket.send_fds(self._control, [b"setup"], [descriptor])
@@ -119,11 +143,12 @@ class WarmProcess:
             raise WarmProcessError(
                 f"the {self.room} process did not start:\n{self._last_words()}",
                 room=self.room,
+                pid=self.pid,
                 hint="if this is not something you can mend, it is a fault of the grader; please report it",
             )
         note = msgspec.json.decode(packet, type=Note)
         if not note.ready:
-            raise WarmProcessError(note.message, room=self.room)
+            raise WarmProcessError(note.message, room=self.room, pid=self.pid)
         self.facts = note.facts
         self._control.settimeout(SPAWN_PATIENCE)
 
@@ -136,18 +161,21 @@ class WarmProcess:
                     socket.send_fds(self._control, [payload], [theirs.fileno(), *descriptors], socket.MSG_NOSIGNAL)
             except OSError as error:
                 ours.close()
-                raise WarmProcessError(f"the {self.room} process is gone ({error.strerror})", room=self.room) from None
-        return Lease(self.room, ours)
+                reason = error.strerror or "it takes no more messages"
+                message = f"the {self.room} process is gone ({reason})"
+                raise WarmProcessError(message, room=self.room, pid=self.pid) from None
+        return Lease(self.room, ours, parent=self.pid)
 
     def alive(self) -> bool:
-        """Whether the process is running."""
-        return self._process.poll() is None
+        """Whether the process is running: it has neither ended nor been stopped."""
+        return self._process.poll() is None and not _is_stopped(self.pid)
 
-    def close(self) -> None:
-        """End the process and every child it still has."""
+    def close(self, *, patience: float = END_PATIENCE) -> None:
+        """End the process and every child it still has. It is killed when that takes more than `patience` seconds."""
         self._control.close()
+        self._process.send_signal(signal.SIGCONT)  # who was stopped could not end its children
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -158,6 +186,14 @@ class WarmProcess:
             self._process.wait(timeout=2)
         self._log.seek(0)
         return self._log.read()[-4000:].decode("utf-8", "replace").strip()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a child of ours was stopped by a signal. Nothing of ours sends one: it is student code that did."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
 
 
 @contextlib.contextmanager

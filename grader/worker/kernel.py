@@ -9,8 +9,8 @@ it writes one byte to say that they are bound, and runs ipykernel's loop.
 
 What is taken away from ipykernel, because it costs time or leaves the sandbox: debugpy, the history database, the scan
 of all loaded modules, the TCP port for output of child processes, capture of C-level output. What is changed for
-students: a traceback holds their own lines only, with the number of the cell; installing packages and asking for input
-say why that cannot work here.
+students: a traceback holds their own lines only, with the number of the cell; installing packages, asking for input and
+starting a debugger say why that cannot work here.
 
 When the client writes to the kernel's `afterwards` socket, the loop gives way to whatever is to be done with the
 namespace that the cells left behind.
@@ -19,10 +19,11 @@ namespace that the cells left behind.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import os
-import re
+import pdb
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -44,7 +45,8 @@ from traitlets import Type
 from zmq.eventloop.zmqstream import ZMQStream
 
 from grader.serving import Listing, own_frames, said
-from grader.worker import offline
+from grader.worker import commands, offline
+from grader.worker.commands import NO_INSTALL
 
 SHELL_PORT: Final = 1
 IOPUB_PORT: Final = 2
@@ -52,11 +54,7 @@ IOPUB_PORT: Final = 2
 
 BOUND: Final = b"B"
 
-NO_INSTALL: Final = "Nothing was installed: there is no network while grading. The usual packages are there already.\n"
-
-_INSTALLS: Final = re.compile(
-    r"^\s*(?:sudo\s+)?(?:\S*python[\d.]*\s+-m\s+)?(?:pip[\d.]*|uv|conda|mamba|apt|apt-get|brew)\s+.*\b(?:install|update|upgrade|add|sync)\b"
-)
+NO_DEBUGGER: Final = "There is no debugger while grading: nobody is there to type.\n"
 
 
 class Compiler(XCachingCompiler):
@@ -93,6 +91,7 @@ class Shell(ZMQInteractiveShell):
             kind, error, _ = self._get_exc_info(exc_tuple)
         except ValueError:
             return
+        self.kernel.restore_streams()
         if kind is UsageError:
             self.show_usage_error(error)
             return
@@ -103,15 +102,15 @@ class Shell(ZMQInteractiveShell):
         self.showtraceback()
 
     def system(self, cmd: str) -> None:
-        """Run a shell command, unless it installs something."""
-        if _INSTALLS.search(cmd):
-            print(NO_INSTALL, end="", file=sys.stderr)
-        else:
-            super().system(cmd)
+        """Run a shell command, without what it installs. Names in it are those of the caller, one frame up."""
+        command = self.var_expand(cmd, depth=1)
+        self.user_ns["_exit_code"] = commands.run(_without_installing(command))
 
-    def getoutput(self, cmd: str, *args: Any, **kwargs: Any) -> Any:
-        """The output of a shell command, unless it installs something."""
-        return super().getoutput("true" if _INSTALLS.search(cmd) else cmd, *args, **kwargs)
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """The output of a shell command, without what it installs."""
+        command = self.var_expand(cmd, depth=depth + 1)
+        rest = _without_installing(command)
+        return super().getoutput(cmd if rest == command else rest, split=split, depth=depth + 1)
 
     def _format_exception_for_storage(self, *_: Any, **__: Any) -> str:
         """Nobody reads the history; formatting a deep recursion for it takes many seconds."""
@@ -126,6 +125,19 @@ class Shell(ZMQInteractiveShell):
 
     def ask_exit(self) -> None:
         """`exit` in a cell ends nothing: the cells below it are run as well."""
+
+
+def _without_installing(command: str) -> str:
+    """What is left of a command; says so where that is not all."""
+    rest = commands.without_installing(command)
+    if rest != command:
+        print(NO_INSTALL, end="", file=sys.stderr, flush=True)  # before what the rest of the command prints
+    return rest
+
+
+def _refuse_debugging(*_: Any, **__: Any) -> None:
+    """Stands for the debugger, wherever one is asked for."""
+    print(NO_DEBUGGER, end="", file=sys.stderr)
 
 
 class _Named:
@@ -156,6 +168,26 @@ class _Kernel(IPythonKernel):
     compiler_class = Type(Compiler)
     _supports_kernel_subshells = False  # otherwise it follows from there being something in `shell_channel_thread`
 
+    async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Execute a cell and answer, whatever it has done to what ipykernel itself needs."""
+        try:
+            answer: dict[str, Any] = await super().do_execute(*args, **kwargs)
+        except Exception as error:
+            name, message = said(error)
+            answer = {"status": "error", "ename": name, "evalue": message, "traceback": []}
+        self.restore_streams()
+        return answer
+
+    def restore_streams(self) -> None:
+        """Put back what a cell took away or broke: ipykernel flushes both streams, and answers only after that."""
+        for name, own in (("stdout", self._stdout), ("stderr", self._stderr)):
+            stream: Any = getattr(sys, name, None)
+            if stream is not own:
+                try:
+                    stream.flush()
+                except Exception:
+                    setattr(sys, name, own)
+
     def raw_input(self, prompt: Any = "") -> str:
         """Nobody is there to type."""
         offline.ask_nobody()
@@ -185,8 +217,11 @@ class Kernel:
             profile_dir=self._application.profile_dir,
         )
         self._application.kernel = self._kernel
+        assert self._kernel.shell is not None
         self._shell: Any = self._kernel.shell
         self._application.shell = self._shell
+        self._shell.display_formatter.active_types = ["text/plain"]  # nobody looks at pictures: they are not drawn
+        self._replace_magics()
         self._rehearse()
 
     @property
@@ -215,6 +250,7 @@ class Kernel:
         """
         try:
             self._name(cells)
+            sys.breakpointhook = pdb.set_trace = pdb.post_mortem = pdb.pm = _refuse_debugging
             self._connect(address)
             os.write(bound, BOUND)
             os.close(bound)
@@ -233,6 +269,17 @@ class Kernel:
     def _name(self, cells: Sequence[tuple[str, Listing]]) -> None:
         self._shell.listings = dict(cells)
         self._shell.compile.cells = [(name, "\n".join(listing.lines)) for name, listing in reversed(cells)]
+
+    def _replace_magics(self) -> None:
+        """Those that fail where nothing can be installed, and those that wait for a person."""
+        register = self._shell.register_magic_function
+        for manager in commands.MANAGERS:
+            register(functools.partial(self._manage_packages, manager), "line", manager)
+        register(_refuse_debugging, "line_cell", "debug")
+        register(_refuse_debugging, "line", "pdb")
+
+    def _manage_packages(self, manager: str, line: str) -> None:
+        self._shell.system(f"{manager} {line}")
 
     def _connect(self, address: str) -> None:
         context = zmq.Context()

@@ -21,11 +21,13 @@ from typing import Any, Final
 import msgspec
 import nbformat
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from nbclient.client import NotebookClient
 from nbclient.exceptions import DeadKernelError
+from traitlets import Type
 
 from grader import wire
 from grader.worker.kernel import IOPUB_PORT, SHELL_PORT
@@ -35,7 +37,8 @@ GRACE: Final = 1.0
 """Seconds an interrupted cell has to stop."""
 CELLS_CAP: Final = 300
 FRAMES_CAP: Final = 20
-READY_PATIENCE: Final = 20.0
+READY_PATIENCE: Final = 8.0
+"""Seconds for a kernel to bind its sockets; less than the examiner waits beyond a notebook's budget."""
 
 
 class Provisioner(KernelProvisionerBase):
@@ -96,8 +99,26 @@ class Provisioner(KernelProvisionerBase):
         """Nothing is left to clean: its folder is not ours."""
 
 
+UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+"""What comes of taking apart a message that makes no sense."""
+
+
+class _Channel(AsyncZMQSocketChannel):
+    """Passes over what is not a message: the other end is student code."""
+
+    async def _recv(self, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # as its parent, of its own
+        while True:
+            with contextlib.suppress(*UNREADABLE):
+                message: dict[str, Any] = await super()._recv(**kwargs)
+                message["parent_header"].get("msg_id")  # what nbclient asks of all
+                return message
+
+
 class _Client(AsyncKernelClient):
     """Two of five channels, and no waiting by the clock."""
+
+    shell_channel_class = Type(_Channel)
+    iopub_channel_class = Type(_Channel)
 
     def start_channels(self, *_: Any, **__: Any) -> None:
         """Cells and what they print; nobody types, and death is noticed otherwise."""
@@ -186,15 +207,16 @@ class _Player(NotebookClient):
         await self._provisioner.kill()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> None:
-        """Note what is said about a cell; its end is nbclient's business."""
-        content = msg["content"]
-        match msg["msg_type"]:
-            case "stream":
-                self.printed.write(str(content.get("text", "")))
-            case "error" if cell_index not in self.reports:
-                self.reports[cell_index] = _report(cell_index + 1, content)
-            case "status":
-                super().process_message(msg, cell, cell_index)
+        """Note what is said about a cell; its end is nbclient's business. What cannot be read says nothing."""
+        with contextlib.suppress(*UNREADABLE):
+            content = msg["content"]
+            match msg["msg_type"]:
+                case "stream":
+                    self.printed.write(str(content.get("text", "")))
+                case "error" if cell_index not in self.reports:
+                    self.reports[cell_index] = _report(cell_index + 1, content)
+                case "status":
+                    super().process_message(msg, cell, cell_index)
 
     async def _async_poll_kernel_alive(self) -> None:
         await self._provisioner.wait()

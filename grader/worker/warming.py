@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import torch
+from matplotlib import pyplot
 from torch import Tensor, nn
 
 from grader import tensors, wire
@@ -62,6 +63,7 @@ def warm() -> None:
         for dtype in ("float64", "float32"):
             _rehearse(dtype)
         _train()
+        _plot()
         _read_a_notebook()
         asyncio.run(_nothing())
 
@@ -113,6 +115,19 @@ def _rehearse(dtype: str) -> None:
         wire.Call(0, (wire.Hollow(dtype, (2, 3, 8), "meta"),), {}, echo=False, seconds=PATIENCE),
     ):
         desk.answer(question)
+
+
+def _plot() -> None:
+    """One picture of attention weights, with what people put around it; the first one loads fonts and much else."""
+    figure, axes = pyplot.subplots(1, 2)
+    image = axes[0].imshow(torch.rand(4, 4).numpy(), cmap="viridis")
+    axes[0].set(title="Attention", xlabel="key", ylabel="query", xticks=range(4), xticklabels="abcd")
+    axes[1].plot([1.0, 2.0], label="loss")
+    axes[1].legend()
+    figure.colorbar(image)
+    figure.tight_layout()
+    figure.canvas.draw()
+    pyplot.close(figure)
 
 
 def _read_a_notebook() -> None:

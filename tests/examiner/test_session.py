@@ -603,6 +603,42 @@ def test_whoever_has_the_notebook_run_again_pays_for_it():
     assert fault_of(sitting).outcome is Outcome.TIMED_OUT
 
 
+@pytest.mark.parametrize("answer", [DeadlinePassed("late"), PeerClosed("gone"), wire.Done()])
+def test_a_run_that_ends_in_nothing_sensible_takes_from_no_other_budget(answer):
+    def script(question: wire.Question) -> Any:
+        time.sleep(0.4)
+        return answer
+
+    agency = FakeAgency(script, obliging)
+    sitting = notebook(agency, seconds=0.3, check_seconds=0.2, import_seconds=0.2)
+
+    assert check(sitting) == BUILT
+    assert sitting.loading is Loading.DEFINITIONS
+
+
+def test_a_run_that_is_not_answered_in_time_is_noted_with_the_notebook_s_budget():
+    sitting = notebook(FakeAgency(having_run(DeadlinePassed("late")), obliging), seconds=20)
+    check(sitting)
+
+    assert sitting.loading_note == "it was not done after 60 seconds"
+
+
+def test_a_notebook_that_is_run_again_is_told_how_much_time_is_left():
+    asked: list[wire.Execute] = []
+
+    def noting(question: wire.Question) -> Any:
+        if isinstance(question, wire.Execute):
+            asked.append(question)
+        return having_run(then=on(wire.Build, PeerClosed("gone")))(question)
+
+    sitting = notebook(FakeAgency(noting, noting), seconds=5)
+    fault_of(sitting)
+    fault_of(sitting)
+
+    assert asked[0].seconds == 60
+    assert 3 < asked[1].seconds < 5
+
+
 def test_another_session_takes_the_way_of_the_first_for_a_notebook_that_was_run():
     asked: list[wire.Question] = []
 

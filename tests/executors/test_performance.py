@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from grader import wire
-from grader.errors import WarmProcessError, WireError
-from grader.executors.performance import END, PATIENCE, SERVE, Performance
+from grader.errors import DeadlinePassed, WarmProcessError, WireError
+from grader.executors.performance import END, PATIENCE, SERVE, SERVE_LAST, Performance
 from grader.executors.warm import Lease, WarmProcess, sealed
 from grader.forkserver import Fate
 from grader.model import Limits
@@ -68,7 +68,7 @@ class FakeRooms:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.send(b"4194305")  # no process has this number
         child = Spawned(msgspec.json.decode(payload), socket.socket(fileno=os.dup(descriptors[0])))
-        lease = Lease(room, ours)
+        lease = Lease(room, ours, parent=os.getpid())
         for each in (ours, theirs, child.control):
             self._closing.callback(each.close)
         self._leases[lease] = child
@@ -92,7 +92,7 @@ def rooms(tmp_path: Path) -> Iterator[FakeRooms]:
 
 @pytest.fixture
 def performance(rooms: FakeRooms) -> Iterator[Performance]:
-    performance = Performance(rooms, 0, LIMITS, core=0)  # type: ignore[arg-type]
+    performance = Performance(rooms, 0, LIMITS, core=0, uses=2)  # type: ignore[arg-type]
     yield performance
     performance.close()
 
@@ -166,12 +166,24 @@ def test_a_process_that_died_is_replaced_by_one_that_runs_the_notebook_again(per
 
 def test_a_process_that_cannot_be_started_is_an_error_that_leaves_nothing_open(tmp_path, stream):
     rooms = FakeRooms(tmp_path, gone=True)
-    performance = Performance(rooms, 0, LIMITS, core=0)  # type: ignore[arg-type]
+    performance = Performance(rooms, 0, LIMITS, core=0, uses=1)  # type: ignore[arg-type]
     with pytest.raises(WarmProcessError):
         performance.serve(stream.fileno())
     performance.close()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_process_is_told_whether_another_assignment_waits_for_the_notebook(performance, rooms, stream):
+    told = []
+    for _ in range(2):
+        performance.serve(stream.fileno())
+        message, descriptors = rooms.spawned[0].message()
+        close_all(descriptors)
+        performance.used()
+        told.append(message)
+
+    assert told == [SERVE, SERVE_LAST]
 
 
 # -- ending ------------------------------------------------------------------------------------------------------------
@@ -275,16 +287,22 @@ CELLS = ("print('run', flush=True)", "import os, signal\nclass A:\n    def __ini
 
 
 class OneRoom:
-    """Rooms of which only the worker's is there."""
+    """Rooms of which only the worker's is there.
+
+    Attributes:
+        spawned: how many children it had, which is how often the notebook was run.
+    """
 
     def __init__(self, process: WarmProcess, folder: Path) -> None:
         self._process = process
         self._folder = folder
+        self.spawned = 0
 
     def make_home(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
     def spawn(self, room: str, payload: bytes, descriptors: list[int]) -> Lease:
+        self.spawned += 1
         return self._process.spawn(payload, descriptors)
 
     def end(self, lease: Lease, *, patience: float = 0.0) -> Fate:
@@ -303,12 +321,24 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
 
 
 @pytest.fixture
-def notebook(worker: WarmProcess, tmp_path: Path) -> Iterator[Performance]:
-    cells = tuple(wire.CodeCell(number, source, source) for number, source in enumerate(CELLS, 1))
-    with sealed(wire.pack({"n.ipynb": wire.File(b"", cells)})) as bundle:
-        performance = Performance(OneRoom(worker, tmp_path), bundle, LIMITS, core=0)  # type: ignore[arg-type]
+def room(worker: WarmProcess, tmp_path: Path) -> OneRoom:
+    return OneRoom(worker, tmp_path)
+
+
+@contextlib.contextmanager
+def staged(room: OneRoom, *cells: str, uses: int) -> Iterator[Performance]:
+    """A notebook that this many assignments want to examine."""
+    code = tuple(wire.CodeCell(number, source, source) for number, source in enumerate(cells, 1))
+    with sealed(wire.pack({"n.ipynb": wire.File(b"", code)})) as bundle:
+        performance = Performance(room, bundle, LIMITS, core=0, uses=uses)  # type: ignore[arg-type]
         yield performance
         performance.close()
+
+
+@pytest.fixture
+def notebook(room: OneRoom, tmp_path: Path) -> Iterator[Performance]:
+    with staged(room, *CELLS, uses=2) as performance:
+        yield performance
     homes = list(tmp_path.iterdir())
 
     assert homes == []
@@ -339,6 +369,40 @@ def test_workers_of_one_notebook_follow_each_other_and_each_is_ended(notebook):
         fates.append(notebook.end())
 
     assert [(fate.code, fate.signal) for fate in fates] == [(0, None), (3, None), (None, 11), (0, None)]
+
+
+def test_what_one_worker_changes_is_not_seen_by_the_next(notebook, room):
+    with asked(notebook) as asker:
+        build(asker, "A.mark = 5")
+        seen = [isinstance(build(asker, "assert A.mark == 5"), wire.Built)]
+        notebook.end()
+    notebook.used()
+    with asked(notebook) as asker:
+        seen.append(isinstance(build(asker, "assert A.mark == 5"), wire.Built))
+        notebook.end()
+
+    assert seen == [True, False]
+    assert room.spawned == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "uses", "runs"),
+    [("x = 1", 1, 2), ("x = 1", 2, 1), ("import time\ntime.sleep(1.2)", 1, 1)],
+    ids=["brief", "brief, of two assignments", "long"],
+)
+def test_a_worker_that_hangs_costs_another_run_of_the_notebook_only_where_that_is_brief(room, first, uses, runs):
+    with staged(room, first, *CELLS, uses=uses) as notebook:
+        with asked(notebook) as asker:
+            question = wire.Build(("import time; time.sleep(60)",), {}, dtype=None, values={}, seconds=30.0)
+            with pytest.raises(DeadlinePassed):
+                asker.ask(question, deadline=time.monotonic() + 0.5)
+            fate = notebook.end()
+        with asked(notebook) as asker:
+            built = build(asker)
+
+    assert fate.signal == 9
+    assert isinstance(built, wire.Built)
+    assert room.spawned == runs
 
 
 def test_a_notebook_s_process_that_stopped_itself_is_killed_and_the_next_worker_runs_the_notebook_again(notebook):

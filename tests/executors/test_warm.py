@@ -50,7 +50,7 @@ def server() -> Iterator[tuple[Lease, socket.socket]]:
     ours, theirs = packets()
     theirs.send(b"4711")
     with ours, theirs:
-        yield Lease("worker", ours), theirs
+        yield Lease("worker", ours, parent=os.getpid()), theirs
 
 
 def test_a_lease_knows_the_pid_of_its_child(server):
@@ -89,7 +89,7 @@ def test_a_child_that_was_never_born_is_a_process_that_is_gone_and_leaves_no_soc
     ours, theirs = packets()
     theirs.close()
     with pytest.raises(WarmProcessError, match="the examiner process is gone"):
-        Lease("examiner", ours)
+        Lease("examiner", ours, parent=os.getpid())
     still_open = ours.fileno() != -1
     ours.close()
 

@@ -31,9 +31,12 @@ class Performed:
         seconds: how long that took.
     """
 
-    def __init__(self, lease: Lease, control: socket.socket, *, seconds: float, cell_seconds: float) -> None:
+    def __init__(
+        self, lease: Lease, control: socket.socket, *, seconds: float, cell_seconds: float, message: bytes
+    ) -> None:
         self.lease = lease
         self._control = control
+        self._message = message
         self._question = wire.Execute(FILE, 7, cell_seconds, seconds)
         self._streams = contextlib.ExitStack()
 
@@ -48,7 +51,7 @@ class Performed:
         """One more examiner's end of a stream."""
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._control, [branching.SERVE], [theirs.fileno()])
+            socket.send_fds(self._control, [self._message], [theirs.fileno()])
         asker = wire.Asker(wire.Connection(ours, wire.Reply, peer="worker"))
         self._streams.callback(asker.close)
         return asker
@@ -96,7 +99,9 @@ def perform(warm_worker: WarmProcess, tmp_path: Path) -> Iterator[Perform]:
     """Runs cells, numbered from 1, and ends whoever is still there after the test."""
     with contextlib.ExitStack() as after:
 
-        def run(*cells: str, seconds: float = 20.0, cell_seconds: float = 10.0) -> Performed:
+        def run(
+            *cells: str, seconds: float = 20.0, cell_seconds: float = 10.0, message: bytes = branching.SERVE
+        ) -> Performed:
             home = tempfile.mkdtemp(dir=tmp_path)
             order = {"memory": 4 << 30, "cpu_seconds": 30, "home": home, "branching": True}
             code = tuple(wire.CodeCell(number, source, source) for number, source in enumerate(cells, 1))
@@ -105,7 +110,7 @@ def perform(warm_worker: WarmProcess, tmp_path: Path) -> Iterator[Perform]:
             with theirs, sealed(wire.pack({FILE: wire.File(b"", code)})) as bundle:
                 lease = warm_worker.spawn(msgspec.json.encode(order), [theirs.fileno(), bundle])
             after.callback(end_once, lease)
-            performed = Performed(lease, control, seconds=seconds, cell_seconds=cell_seconds)
+            performed = Performed(lease, control, seconds=seconds, cell_seconds=cell_seconds, message=message)
             after.callback(performed.close)
             performed.begin()
             return performed

@@ -10,6 +10,8 @@ import pytest
 
 from grader import wire
 from grader.errors import PeerClosed
+from grader.worker import branching
+from grader.worker.performance import BRIEF
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
@@ -61,6 +63,27 @@ def test_what_is_left_of_a_notebook_is_two_processes_and_one_more_for_the_examin
     performed = perform("x = 1")
 
     assert len(members(performed.lease.pid)) == 2  # the child leads a session of its own
+
+
+@pytest.mark.parametrize(
+    ("message", "first", "itself"),
+    [
+        (branching.SERVE_LAST, "x = 1", True),
+        (branching.SERVE, "x = 1", False),
+        (branching.SERVE_LAST, f"import time\ntime.sleep({BRIEF + 0.2})", False),
+    ],
+    ids=["brief", "brief, and another assignment waits", "long"],
+)
+def test_the_kernel_serves_by_itself_when_running_the_notebook_again_would_cost_nothing(
+    perform, message, first, itself
+):
+    cell = "import os\nclass Which:\n    def __call__(self):\n        return os.getpid()\n\nprint(os.getpid())"
+    performed = perform(first, cell, message=message)
+    performed.open(performed.asker, "Which")
+    performed.asker.ask(wire.Build((), {}, dtype=None, values={}, seconds=5.0), deadline=soon())
+    answer = performed.asker.ask(wire.Call(0, (), {}, echo=False, seconds=5.0), deadline=soon())
+
+    assert (answer.value == int(performed.executed.output)) is itself
 
 
 def test_nothing_is_left_when_the_notebook_is_ended(perform):
