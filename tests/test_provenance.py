@@ -50,8 +50,7 @@ def test_the_digest_changes_with_any_source_file_and_with_nothing_else(tmp_path)
     with (copy / "checks" / "asserting.py").open("a") as file:
         file.write("# a comment\n")
     edited = digest_of(tmp_path)
-    (copy / "text.py").rename(copy / "texts.py")
-    (copy / "model.py").write_text((copy / "model.py").read_text().replace("grader.text", "grader.texts"))
+    (copy / "checks" / "faults.py").rename(copy / "checks" / "failures.py")
     renamed = digest_of(tmp_path)
 
     assert before == with_notes == provenance.grader_digest()

@@ -131,7 +131,7 @@ def _plot() -> None:
 
 
 def _read_a_notebook() -> None:
-    """Run the cells of a notebook, and look whether what they leave can be graded; then load their definitions."""
+    """Run the definitions of a notebook, and look whether they can be graded."""
     cells = (
         wire.CodeCell(
             1, "import math\nimport torch\nfrom torch import nn", "import math\nimport torch\nfrom torch import nn"
@@ -141,11 +141,9 @@ def _read_a_notebook() -> None:
     )
     bundle = Bundle({"notebook.ipynb": wire.File(b"", cells)})
     namespace: dict[str, Any] = {}
-    for name, listing in bundle.listings("notebook.ipynb"):
-        exec(compile("\n".join(listing.lines), name, "exec"), namespace)
-    request = wire.Open("notebook.ipynb", "Layer", definitions_only=True, seed=0, seconds=PATIENCE)
+    execute(bundle.definitions("notebook.ipynb"), namespace, persistent=True)
+    request = wire.Open("notebook.ipynb", "Layer", definitions_only=False, seed=0, seconds=PATIENCE)
     Desk(Remains(bundle, namespace), sources=bundle.lines(), output=str).answer(request)
-    execute(bundle.definitions("notebook.ipynb"), {}, persistent=True)
 
 
 async def _nothing() -> None:
