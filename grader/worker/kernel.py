@@ -168,6 +168,14 @@ class _Kernel(IPythonKernel):
     compiler_class = Type(Compiler)
     _supports_kernel_subshells = False  # otherwise it follows from there being something in `shell_channel_thread`
 
+    def _publish_execute_input(self, *_: Any) -> None:
+        """The client knows what it sent."""
+
+    def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
+        """Only the end of a cell is news."""
+        if status == "idle":
+            super()._publish_status(status, channel, parent)
+
     async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Execute a cell and answer, whatever it has done to what ipykernel itself needs."""
         try:
