@@ -30,7 +30,7 @@ from nbclient.exceptions import DeadKernelError
 from traitlets import Type
 
 from grader import wire
-from grader.worker.kernel import IOPUB_PORT, SHELL_PORT
+from grader.worker.kernel import IOPUB_PORT, SHELL_PORT, lighten
 from grader.worker.output import BoundedText
 
 GRACE: Final = 1.0
@@ -233,9 +233,12 @@ def _report(cell: int, content: dict[str, Any]) -> wire.CellReport:
     for text in list(content.get("traceback") or ())[-FRAMES_CAP:]:
         with contextlib.suppress(msgspec.MsgspecError):
             frames.append(msgspec.json.decode(str(text), type=wire.Frame))
-    return wire.CellReport(
-        cell, "raised", str(content.get("ename", ""))[:200], str(content.get("evalue", ""))[:4000], tuple(frames)
-    )
+    return wire.CellReport(cell, "raised", _text(content, "ename", 200), _text(content, "evalue", 4000), tuple(frames))
+
+
+def _text(content: dict[str, Any], key: str, limit: int) -> str:
+    """What the kernel says, cut; half of a surrogate pair becomes a question mark."""
+    return str(content.get(key, ""))[:limit].encode("utf-8", "replace").decode()
 
 
 def play(
@@ -260,7 +263,7 @@ async def _play(
     provisioner = Provisioner(pid=pid, bound=bound)
     manager = _Manager(transport="ipc", ip=address, client_class="grader.worker.player._Client")
     manager.shell_port, manager.iopub_port = SHELL_PORT, IOPUB_PORT
-    manager.session.key = b""
+    lighten(manager.session)
     manager.provisioner = provisioner
     player = _Player(_notebook(cells), manager, provisioner, seconds=seconds, cell_seconds=cell_seconds)
     with contextlib.suppress(DeadKernelError, RuntimeError, TimeoutError):

@@ -124,6 +124,23 @@ def test_an_exception_that_cannot_say_what_it_is_does_not_end_the_notebook(perfo
     assert executed.output == "goes on\n"
 
 
+def test_half_of_a_surrogate_pair_ends_nothing_wherever_it_turns_up(perform):
+    cells = ("print('\\ud800 printed')", "'\\ud800 shown'", "raise ValueError('\\udfff raised')", "print('goes on')")
+    executed = perform(*cells, cell_seconds=1.0).executed
+
+    assert [(report.type, report.message) for report in executed.cells] == [("ValueError", "? raised")]
+    assert executed.output == "? printed\ngoes on\n"
+
+
+@pytest.mark.parametrize("value", ["10 ** 40", "float('nan')", "{1: b'x', 'two': object()}", "[[1e308 * 10]]"])
+def test_values_that_json_has_no_words_for_can_be_shown_and_displayed(perform, value):
+    executed = perform(f"value = {value}\nvalue", "display(value)", "print('goes on')", cell_seconds=1.0).executed
+
+    assert executed.alive
+    assert executed.cells == ()
+    assert "goes on" in executed.output
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -358,7 +375,7 @@ def test_what_is_printed_is_cut_however_much_it_is(perform):
     [
         "import os\nos.closerange(3, 4096)",
         "import os\nos.closerange(0, 4096)",
-        "import json\njson.dumps = json.loads = None",
+        "import json, msgspec\njson.dumps = msgspec.json.encode = None",
         "import zmq\nzmq.Socket.send = zmq.Socket.send_multipart = zmq.Socket.recv_multipart = None",
         "get_ipython().kernel.shell_stream.close()",
         "get_ipython().kernel.iopub_thread.socket.close()",
