@@ -153,7 +153,7 @@ def test_a_note_that_says_more_than_the_cells_is_kept() -> None:
 def test_a_notebook_that_was_not_run_as_a_whole_says_why_and_what_was_put_right() -> None:
     for text in students_files(sample.cohort(sample.changed(sample.rescued(), student="ada"))):
         plain = text.replace("\\", "")
-        assert "could not be run as a whole (cell 4 ended its process), so its imports, classes, functions" in plain
+        assert "cells left could not be graded (cell 4 ended its process), so its imports, classes, functions" in plain
         assert "This by itself cost you nothing." in plain
         assert "were not run." in plain
         assert "What was put right or left out" in plain
