@@ -101,7 +101,6 @@ def confine(*, readable: Sequence[Path], writable: Sequence[Path], version: int 
     version = version or abi()
     if version == 0:
         raise OSError(errno.EOPNOTSUPP, "this kernel has no Landlock, or does not let this process use it")
-    syscalls.renounce_privileges()
     handled = handled_rights(version)
     attribute = _ruleset(version, handled)
     ruleset = syscalls.call(_CREATE_RULESET, attribute, len(attribute), 0, what="Landlock takes no ruleset")
@@ -109,6 +108,7 @@ def confine(*, readable: Sequence[Path], writable: Sequence[Path], version: int 
         _open_paths(ruleset, readable, handled & _READING)
         _open_paths(ruleset, writable, handled & (_READING | _MAKING | _CHANGING))
         quiet = _LOG_SAME_EXEC_OFF if version >= 7 else 0  # who is refused cannot flood the audit log
+        syscalls.renounce_privileges()  # here, so that a refusal before changes nothing
         syscalls.call(_RESTRICT_SELF, ruleset, quiet, what="Landlock cannot be entered")
     finally:
         os.close(ruleset)
