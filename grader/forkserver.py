@@ -35,6 +35,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from grader.errors import WarmProcessError
+from grader.walls import Walls
 
 MESSAGE_CAP: Final = 64 << 10
 MADV_COLLAPSE: Final = 25
@@ -43,11 +44,11 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a server says about itself: that it is warm, or why it cannot be."""
+    """What a server says about itself: that it is warm, and what walls its children in, or why it cannot be."""
 
     ready: bool
     message: str = ""
-    facts: dict[str, str] = {}
+    walls: Walls | None = None
 
 
 class Fate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

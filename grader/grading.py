@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -41,7 +41,8 @@ from grader.policy import forbidden_uses
 from grader.scoring import score, without_attempt
 from grader.store import Store
 
-LEVELS = tuple(IsolationLevel)
+LEVELS: Final = tuple(IsolationLevel)
+NOTHING_RAN: Final = Isolation(level=IsolationLevel.SEALED)
 
 
 class Observer(Protocol):
@@ -234,21 +235,13 @@ def _examine(
 
 
 def _cohort(assignments: tuple[Assignment, ...], grades: list[Grade], *, interrupted: bool) -> Cohort:
-    levels = [grade.attempt.isolation for grade in grades if grade.attempt is not None]
-    level = max(levels, key=LEVELS.index, default=IsolationLevel.PROCESS_ONLY)
+    walls = [grade.attempt.isolation for grade in grades if grade.attempt is not None]
     return Cohort(
         grader=grader.__version__,
         torch=provenance.torch_version(),
-        isolation=Isolation(level=level, missing=_missing(level)),
+        isolation=max(walls, key=lambda each: LEVELS.index(each.level), default=NOTHING_RAN),
         assignments=assignments,
         grades=tuple(sorted(grades, key=lambda grade: (grade.student, grade.assignment))),
         finished=datetime.now().astimezone().isoformat(timespec="seconds"),
         interrupted=interrupted,
     )
-
-
-def _missing(level: IsolationLevel) -> tuple[str, ...]:
-    """What the next better level would need."""
-    if level is IsolationLevel.PROCESS_ONLY:
-        return ("file system walls", "network walls", "process walls")
-    return ()

@@ -16,6 +16,9 @@ import pytest
 
 from grader.errors import WarmProcessError
 from grader.forkserver import Child, Fate, ForkServer, Note
+from grader.walls import CONFINED, Layer, Walls
+
+WALLS = Walls(level=CONFINED, layers=(Layer(name="own root", stands=False, why="refused"),), open=())
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fork servers need Linux")
 
@@ -436,9 +439,9 @@ def test_a_host_that_dies_takes_everything_with_it(pipe):
 def test_a_server_tells_that_it_is_warm():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        ForkServer(theirs).announce(Note(ready=True, facts={"isolation": "confined"}))
+        ForkServer(theirs).announce(Note(ready=True, walls=WALLS))
 
-        assert msgspec.json.decode(ours.recv(4096), type=Note) == Note(ready=True, facts={"isolation": "confined"})
+        assert msgspec.json.decode(ours.recv(4096), type=Note) == Note(ready=True, walls=WALLS)
 
 
 def test_a_process_with_a_second_thread_refuses_to_serve():

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from grader.errors import StoreError
-from grader.model import Attempt, CheckResult, Finding, IsolationLevel, Loading, Outcome, Place
+from grader.model import Attempt, CheckResult, Finding, Flag, Isolation, IsolationLevel, Loading, Outcome, Place
 from grader.store import FORMAT, Store
 
 ATTEMPT = Attempt(
@@ -31,7 +31,8 @@ ATTEMPT = Attempt(
     ),
     findings=(Finding(id="scale_missing", certainty="proven", title="t", evidence={"n": 1, "f": 0.5, "s": "x"}),),
     loading=Loading.DEFINITIONS,
-    isolation=IsolationLevel.CONFINED,
+    isolation=Isolation(level=IsolationLevel.CONFINED, missing=("user namespaces",)),
+    flags=(Flag(id="forbidden-api", message="m", where=Place(file="a.py", line=1, source="x")),),
     output="printed\n",
 )
 

@@ -17,7 +17,7 @@ from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
 from grader.executors.warm import Lease
 from grader.forkserver import Fate
-from grader.model import Attempt, CheckResult, IsolationLevel, Job, Outcome, SecondLook
+from grader.model import Attempt, CheckResult, Isolation, Job, Outcome, SecondLook
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
 
 GRACE: Final = 30.0
@@ -124,13 +124,13 @@ class Examination:
                 shutil.rmtree(home, ignore_errors=True)  # whoever could have raced with this is dead
 
 
-def ended_us(job: Job) -> Attempt:
+def ended_us(job: Job, isolation: Isolation) -> Attempt:
     """The attempt of a submission that ends or stops the process it is forked from, whenever it is run."""
     message = "Whenever this code is run, the grader's own process is ended or stopped. It was not examined further."
     killed = {
         spec.id: CheckResult(check=spec.id, outcome=Outcome.KILLED, message=message) for spec in job.assignment.checks
     }
-    return _attempt(job, killed, 0.0)
+    return _attempt(job, killed, 0.0, isolation=isolation)
 
 
 def _attempt(
@@ -138,7 +138,7 @@ def _attempt(
     results: dict[str, CheckResult],
     seconds: float,
     *,
-    isolation: IsolationLevel = IsolationLevel.PROCESS_ONLY,
+    isolation: Isolation,
 ) -> Attempt:
     """The attempt as a value. A check without a result is our failure."""
     filled = tuple(results.get(spec.id) or _unanswered(spec.id) for spec in job.assignment.checks)

@@ -127,7 +127,7 @@ class _Crew:
             except WarmProcessError as error:
                 self._rooms.revive(error)
                 _forget(notebook)
-                return ended_us(job)
+                return ended_us(job, self._rooms.isolation)
 
     def _take(self) -> list[Job]:
         """The next jobs that belong together; none when all are taken."""

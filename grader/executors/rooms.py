@@ -15,7 +15,7 @@ import msgspec
 from grader.errors import WarmProcessError
 from grader.executors.warm import Lease, WarmProcess
 from grader.forkserver import Fate
-from grader.model import Assignment, IsolationLevel
+from grader.model import Assignment, Isolation, IsolationLevel
 from grader.orders import Course, Setup
 
 QUIET: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LANG": "C.UTF-8", "MPLBACKEND": "Agg"}
@@ -130,9 +130,11 @@ class Rooms:
             self._processes = self._start_both()
 
     @property
-    def isolation(self) -> IsolationLevel:
-        """The level the worker process reported for its children."""
-        return IsolationLevel(self._processes["worker"].facts["isolation"])
+    def isolation(self) -> Isolation:
+        """What the worker process found out about its children."""
+        walls = self._processes["worker"].walls
+        assert walls is not None
+        return Isolation(level=IsolationLevel(walls.level), missing=walls.missing)
 
 
 class Turns:

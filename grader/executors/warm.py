@@ -20,6 +20,7 @@ import msgspec
 
 from grader.errors import WarmProcessError
 from grader.forkserver import Fate, Note
+from grader.walls import Walls
 
 START_PATIENCE: Final = 180.0
 """Seconds until a process must be warm. torch alone takes 2 to 3 on an idle machine, and many times that on a busy
@@ -97,7 +98,7 @@ class WarmProcess:
     Attributes:
         room: `examiner` or `worker`, the package under `grader` that it runs.
         pid: the process.
-        facts: what it said about itself when it was warm.
+        walls: what its children are walled in by, as it said when it was warm.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class WarmProcess:
     ) -> None:
         """Start it. `program` is what Python runs; the room's own package unless it is given."""
         self.room = room
-        self.facts: dict[str, str] = {}
+        self.walls: Walls | None = None
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
@@ -149,7 +150,7 @@ class WarmProcess:
         note = msgspec.json.decode(packet, type=Note)
         if not note.ready:
             raise WarmProcessError(note.message, room=self.room, pid=self.pid)
-        self.facts = note.facts
+        self.walls = note.walls
         self._control.settimeout(SPAWN_PATIENCE)
 
     def spawn(self, payload: bytes, descriptors: Sequence[int]) -> Lease:

@@ -76,6 +76,31 @@ class SecondLook(Entity, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+class Isolation(Entity, frozen=True, kw_only=True):
+    """How well student code was walled in.
+
+    Attributes:
+        level: what its process could still do decides it, found out by trying.
+        missing: what the next better level lacks, as sentences for the person who could change it.
+    """
+
+    level: IsolationLevel
+    missing: tuple[str, ...] = ()
+
+
+class Flag(Entity, frozen=True, kw_only=True):
+    """Something that only an instructor is told, and that never changes points: what student code says of itself.
+
+    Attributes:
+        id: `forbidden-api`, say.
+        message: a sentence for the instructor.
+    """
+
+    id: str
+    message: str
+    where: Place | None = None
+
+
 class Attempt(Entity, frozen=True, kw_only=True):
     """All outcomes and findings of one submission on one assignment. This is what the store keeps.
 
@@ -85,7 +110,8 @@ class Attempt(Entity, frozen=True, kw_only=True):
         cells: of a notebook, the code cells that did not run to their end.
         repairs: what was put right, or left out, before a notebook could be run.
         second_look: what the checks say when forgotten imports are supplied; None when none was forgotten.
-        isolation: the level its code ran at.
+        flags: for the instructor only.
+        isolation: what its code ran behind.
         output: the beginning of what the code printed while it was loaded.
         seconds: wall time from the fork to the last outcome.
     """
@@ -102,7 +128,8 @@ class Attempt(Entity, frozen=True, kw_only=True):
     cells: tuple[CellRun, ...] = ()
     repairs: tuple[str, ...] = ()
     second_look: SecondLook | None = None
-    isolation: IsolationLevel = IsolationLevel.PROCESS_ONLY
+    flags: tuple[Flag, ...] = ()
+    isolation: Isolation = Isolation(level=IsolationLevel.PROCESS_ONLY)
     output: str = ""
     seconds: float = 0.0
 
@@ -138,17 +165,11 @@ class Grade(Entity, frozen=True, kw_only=True):
     reused: bool = False
 
 
-class Isolation(Entity, frozen=True, kw_only=True):
-    """The level student code ran at, and what the next better level lacks."""
-
-    level: IsolationLevel
-    missing: tuple[str, ...] = ()
-
-
 class Cohort(Entity, frozen=True, kw_only=True):
     """All grades of a run, with what is needed to judge and repeat it.
 
     Attributes:
+        isolation: the worst that any of the attempts was made behind.
         grades: by student, then assignment.
         finished: local time the run ended, ISO 8601 with offset.
         interrupted: whether the run was stopped before every job was done.

@@ -58,7 +58,7 @@ def _submission(grade: Grade, report: str) -> Json:
         "max_points": _points(grade.max_points),
         "seconds": _points(attempt.seconds if attempt else 0.0),
         "reused": grade.reused,
-        "isolation": attempt.isolation if attempt else None,
+        "isolation": attempt.isolation.level if attempt else None,
         "report": report,
         "ignored": [{"path": _text(file.path), "reason": _text(file.reason)} for file in grade.ignored],
         "warnings": [_text(warning, _CAPS.message) for warning in attempt.warnings] if attempt else [],

@@ -17,6 +17,7 @@ import msgspec
 from grader import wire
 from grader.forkserver import ForkServer, Note
 from grader.serving import Desk, serve
+from grader.walls import PROCESS_ONLY, Walls
 from grader.worker import lockdown, offline, performance, warming
 from grader.worker.kernel import Kernel
 from grader.worker.loading import Bundle, Submission
@@ -41,7 +42,7 @@ def main(control: int, scratch: Path) -> None:
     warming.warm()
     kernel = Kernel(scratch / "ipython")
     server = ForkServer(socket.socket(fileno=control))
-    server.announce(Note(ready=True, facts={"isolation": "process-only"}))
+    server.announce(Note(ready=True, walls=Walls(level=PROCESS_ONLY, layers=(), open=())))
     server.serve(lambda payload, descriptors: work(payload, descriptors, kernel))
     shutil.rmtree(scratch, ignore_errors=True)  # the host does this too, unless it was killed
 

@@ -32,6 +32,8 @@ from grader.model import (
     Status,
 )
 
+WALLS = Isolation(level=IsolationLevel.CONFINED, missing=("user namespaces are switched off",))
+
 SPECS = (
     CheckSpec(
         id="test_shape.py::test_output", title="The output has the shape of the input.", concept="shape", points=2
@@ -149,7 +151,7 @@ def grade(student: str, *checks: CheckGrade, status: Status = Status.GRADED, **a
             assignment="self-attention",
             results=tuple(check.result for check in all_checks),
             seconds=0.21,
-            isolation=IsolationLevel.CONFINED,
+            isolation=WALLS,
             **attempt,  # type: ignore[arg-type]
         ),
         files=("attention.ipynb",),
@@ -338,7 +340,7 @@ def cohort(*grades: Grade, feedback: HiddenFeedback = HiddenFeedback.DIAGNOSIS, 
     return Cohort(
         grader="0.1.0",
         torch="2.13.0",
-        isolation=Isolation(level=IsolationLevel.CONFINED, missing=("user namespaces are switched off",)),
+        isolation=WALLS,
         assignments=(
             assignment(feedback),
             assignment(id="multi-head-attention", title="Multi-head attention", checks=()),
