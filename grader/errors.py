@@ -3,7 +3,7 @@
     GraderError                 a person can act on it: what happened, where, what to do
       ConfigurationError        an assignment, an option or a path is not usable
         ProblemsFound           several problems of one file, each with its key path
-      IsolationError            the machine gives less isolation than was asked for
+      IsolationError            the machine gives less isolation than checks need
       WireError                 the other end of a socket broke the protocol
         PeerClosed              it closed the connection, or died
         DeadlinePassed          it did not answer in time
@@ -44,15 +44,24 @@ class ProblemsFound(ConfigurationError):
 
 
 class IsolationError(GraderError):
-    """The isolation level asked for is not the one this run can give."""
+    """Student code would run behind less than was asked for, or than hidden checks need.
 
-    def __init__(self, *, asked: str, given: str) -> None:
+    Attributes:
+        asked: the least that is put up with.
+        given: what this machine gives.
+        missing: what it lacks.
+    """
+
+    def __init__(self, *, asked: str, given: str, missing: tuple[str, ...] = ()) -> None:
+        lacks = "".join(f"\n  {line}" for line in missing)
         super().__init__(
-            f"isolation level {asked!r} was asked for, but this run gives {given!r}",
-            hint="run without --isolation to accept what the machine gives; the level stands in every report",
+            f"the isolation here is {given!r}, and the checks are to be run with {asked!r} at least{lacks}",
+            hint=f"`grade doctor` says what to do for more; `--isolation {given}` runs all the same, and every report "
+            "then says that submissions could reach what they must not",
         )
         self.asked = asked
         self.given = given
+        self.missing = missing
 
 
 class WireError(GraderError):

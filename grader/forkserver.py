@@ -30,7 +30,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 import msgspec
 
@@ -41,6 +41,7 @@ MESSAGE_CAP: Final = 64 << 10
 MADV_COLLAPSE: Final = 25
 HUGE_PAGE: Final = 2 << 20
 PR_SET_CHILD_SUBREAPER: Final = 36
+PR_SET_DUMPABLE: Final = 4
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,11 +70,33 @@ Child = Callable[[bytes, list[int]], None]
 """What a forked child does with its payload and descriptors. When it returns, the child exits."""
 
 
+class Nursery(Protocol):
+    """Where children come from, and what is put in order after them."""
+
+    def fork(self) -> int:
+        """Fork as `os.fork` does. Raises `OSError` in the parent only."""
+
+    def ended(self, pid: int) -> None:
+        """A child was reaped."""
+
+
+class _Plain:
+    """Children that share everything with the machine."""
+
+    def fork(self) -> int:
+        """Fork."""
+        return os.fork()
+
+    def ended(self, pid: int) -> None:
+        """Nothing to put in order."""
+
+
 class ForkServer:
     """The warm process's side: waits on the control socket, forks, watches the leases."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, nursery: Nursery | None = None) -> None:
         self._control = control
+        self._nursery = nursery or _Plain()
         self._leases: dict[int, socket.socket] = {}  # pid -> lease
         self._pids: dict[int, int] = {}  # pid descriptor -> pid
         self._poll = select.poll()
@@ -86,6 +109,7 @@ class ForkServer:
         """Fork for each request until the host goes away. Returns in the server only; a child never returns from it."""
         _require_one_thread()
         _become_subreaper()
+        _become_undumpable()
         _settle_memory()
         self._poll.register(self._control, select.POLLIN)
         while True:
@@ -108,7 +132,12 @@ class ForkServer:
         if not payload:
             return False
         lease, *rest = descriptors
-        pid = os.fork()
+        try:
+            pid = self._nursery.fork()
+        except OSError:  # no process or no namespace can be had: the host sees that its lease is closed
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return True
         if pid == 0:
             os.close(lease)
             self._in_child(child, payload, rest)
@@ -152,6 +181,7 @@ class ForkServer:
             system_seconds=usage.ru_stime,
             peak=usage.ru_maxrss,
         )
+        self._nursery.ended(pid)
         self._sweep(leaving=pid)
         self._say(pid, msgspec.json.encode(fate))
         lease = self._leases.pop(pid)
@@ -203,6 +233,12 @@ def _require_one_thread() -> None:
 def _become_subreaper() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _become_undumpable() -> None:
+    """Other processes of the same user cannot read this one's memory, nor does a crash write it down."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _settle_memory() -> None:

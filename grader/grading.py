@@ -22,7 +22,7 @@ import grader
 from grader import provenance, submissions
 from grader.assignments import load_all
 from grader.errors import ConfigurationError, GraderError
-from grader.executors import Executor
+from grader.executors import Executor, least_isolation
 from grader.matching import Matching, match
 from grader.model import (
     Assignment,
@@ -67,6 +67,7 @@ class Request:
         only_assignments: ids; empty means every assignment a submission matches.
         only_student: one student's name, or None.
         fresh: examine again what is in the store.
+        isolation: the least that attempts may have been made behind; by default, what hidden checks need.
         executor: makes the executor for these assignments.
     """
 
@@ -78,6 +79,7 @@ class Request:
     only_assignments: tuple[str, ...] = ()
     only_student: str | None = None
     fresh: bool = False
+    isolation: IsolationLevel | None = None
 
 
 @dataclass(slots=True)
@@ -100,7 +102,8 @@ def run(request: Request, observer: Observer) -> Cohort:
     handed_in = _chosen(submissions.find(request.paths), request.only_student)
     with Store(request.store) as store:
         plan = _plan(handed_in, assignments, known=_known(request, assignments), salt=store.salt)
-        known = {} if request.fresh else _stored(store, plan.jobs)
+        least = least_isolation(assignments, request.isolation)
+        known = {} if request.fresh else _stored(store, plan.jobs, least)
         observer.planned(total=len(plan.jobs), reused=sum(job.key in known for job in plan.jobs))
         waiting = [job for job in plan.jobs if job.key not in known]
         made, interrupted = _examine(request, assignments, waiting, store, observer)
@@ -200,13 +203,15 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _stored(store: Store, jobs: Iterable[Job]) -> dict[str, Attempt]:
-    """Attempts that need not be made again. One that failed through our fault is worth another try."""
+def _stored(store: Store, jobs: Iterable[Job], least: IsolationLevel) -> dict[str, Attempt]:
+    """Attempts that need not be made again: ours was no failure in them, and their code was walled in well enough."""
     found = {job.key: store.get(job.key) for job in jobs}
     return {
         key: attempt
         for key, attempt in found.items()
-        if attempt is not None and all(result.outcome is not Outcome.INTERNAL for result in attempt.results)
+        if attempt is not None
+        and all(result.outcome is not Outcome.INTERNAL for result in attempt.results)
+        and LEVELS.index(attempt.isolation.level) <= LEVELS.index(least)
     }
 
 

@@ -1,6 +1,6 @@
 """What stands between student code and everything else: how the worker describes it, and the host reads it.
 
-The worker finds out what works on this machine, locks a child, has it attack (`grader.worker.probes`), and says what
+The worker finds out what works on this machine, locks children, has them attack (`grader.worker.probes`), and says what
 came of it. The level follows from the attacks alone; the layers explain it to whoever wants more.
 """
 
@@ -22,12 +22,14 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         stands: whether it is up.
+        needed: whether the best level cannot be had without it.
         why: what it rests on, or why it is not there.
         remedy: what to do to have it; empty where it stands.
     """
 
     name: str
     stands: bool
+    needed: bool = False
     why: str = ""
     remedy: str = ""
 
@@ -37,7 +39,7 @@ class Walls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         level: one of the four words above.
-        layers: outermost first.
+        layers: the weightiest first.
         open: what a locked child could still do, in words.
     """
 
@@ -47,16 +49,18 @@ class Walls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What the next better level lacks."""
-        return tuple(f"no {layer.name}: {layer.why}" for layer in self.layers if not layer.stands) + tuple(
-            f"still possible: {name}" for name in self.open
-        )
+        """What the best level lacks."""
+        layers = [f"{layer.name}: {layer.why}" for layer in self.layers if layer.needed and not layer.stands]
+        return (*layers, *(f"still possible: {name}" for name in self.open))
 
+
+NOT_LOCKED: Final = 71
+"""Exit code of a child that could not be walled in as it should; it has not seen any code (EX_OSERR)."""
 
 EXISTENCE: Final = "seeing that other files exist"
 """All that `confined` leaves open."""
 
-FILES_AND_PROCESSES: Final = frozenset(
+REACHING_OTHERS: Final = frozenset(
     {
         "reading other files",
         "opening the memory of other processes",
@@ -65,24 +69,23 @@ FILES_AND_PROCESSES: Final = frozenset(
         "taking descriptors of other processes",
         "tracing other processes",
         "signalling other processes",
+        "leaving a process behind",
+        "starting without walls",
     }
 )
-"""What another user must not be able to do."""
+"""What another user could not do either."""
 
 
-def level(still_open: Collection[str], *, own_root: bool, own_processes: bool) -> str:
+def level(still_open: Collection[str], *, own_root: bool) -> str:
     """The level that these attacks leave.
 
     Args:
-        still_open: names of attacks that succeeded.
-        own_root: whether the child has a root and namespaces of its own; nothing but this makes a level `sealed`.
-        own_processes: whether ending the child ends, without fail, everything that it started.
+        still_open: names of attacks that succeeded, some with a remark in parentheses.
+        own_root: whether the child had a root, processes and a network of its own: nothing else makes it `sealed`.
     """
-    left = frozenset(still_open)
-    if not left and own_root and own_processes:
+    left = frozenset(name.partition(" (")[0] for name in still_open)
+    if not left and own_root:
         return SEALED
     if left <= {EXISTENCE}:
         return CONFINED
-    if not left & FILES_AND_PROCESSES:
-        return SEPARATE_USER
-    return PROCESS_ONLY
+    return PROCESS_ONLY if left & REACHING_OTHERS else SEPARATE_USER

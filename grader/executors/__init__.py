@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from grader.model import Attempt, Job
+from grader.model import Assignment, Attempt, IsolationLevel, Job
+
+
+def least_isolation(assignments: Iterable[Assignment], asked: IsolationLevel | None) -> IsolationLevel:
+    """What these assignments' submissions must at least run behind: hidden checks stay hidden, unless asked aloud."""
+    if asked is not None:
+        return asked
+    hidden = any(check.hidden for assignment in assignments for check in assignment.checks)
+    return IsolationLevel.CONFINED if hidden else IsolationLevel.PROCESS_ONLY
 
 
 class Executor(Protocol):

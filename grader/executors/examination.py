@@ -12,13 +12,14 @@ from typing import Final
 
 import msgspec
 
-from grader.errors import WireError
+from grader.errors import WarmProcessError, WireError
 from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
 from grader.executors.warm import Lease
 from grader.forkserver import Fate
 from grader.model import Attempt, CheckResult, Isolation, Job, Outcome, SecondLook
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
+from grader.walls import NOT_LOCKED
 
 GRACE: Final = 30.0
 """Seconds beyond a submission's own budget after which the host stops waiting for the examiner."""
@@ -30,13 +31,17 @@ LAST_BREATH: Final = 0.3
 class Examination:
     """One job, from the first fork to the last kill."""
 
-    def __init__(self, rooms: Rooms, job: Job, core: int, bundle: int, notebook: Performance | None) -> None:
+    def __init__(
+        self, rooms: Rooms, job: Job, core: int, bundle: int, notebook: Performance | None, *, again: bool = False
+    ) -> None:
         """Begin.
 
         Args:
             bundle: the descriptor of the submission's files.
             notebook: where the graded class stands in one.
+            again: whether it is the second try, with nobody else about.
         """
+        self._again = again
         self._rooms = rooms
         self._job = job
         self._core = core
@@ -70,10 +75,7 @@ class Examination:
                 try:
                     self._rooms.end(examiner)
                 finally:
-                    if isinstance(self._worker, Performance):
-                        self._worker.used()
-                    else:
-                        self._retire()
+                    self._retire()
         self._rooms.require_alive()  # where a notebook's worker was asked, its origin need not have been
         seconds = time.monotonic() - started
         attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
@@ -117,7 +119,10 @@ class Examination:
         home, self._home = self._home, None
         try:
             if isinstance(worker, Lease):
-                return self._rooms.end(worker, patience=patience)
+                fate = self._rooms.end(worker, patience=patience)
+                if fate.code == NOT_LOCKED and not self._again:
+                    raise WarmProcessError("a worker could not be walled in, or says so", room="worker")
+                return fate
             return Fate() if worker is None else worker.end()
         finally:
             if home is not None:
@@ -168,6 +173,7 @@ def _complete(attempt: Attempt, finished: Finished, second: dict[str, CheckResul
         second_look=look if finished.supplied else None,
         findings=finished.findings,
         warnings=finished.warnings,
+        flags=(*attempt.flags, *finished.flags),
         loading=finished.loading,
         loading_note=finished.loading_note,
         loading_where=finished.loading_where,

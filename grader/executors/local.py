@@ -26,23 +26,30 @@ from collections.abc import Callable, Iterable, Iterator
 
 from grader import wire
 from grader.errors import WarmProcessError
+from grader.executors import least_isolation
 from grader.executors.examination import Examination, ended_us
 from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
 from grader.executors.warm import sealed
-from grader.model import Assignment, Attempt, Job, Limits, SourceFile
+from grader.model import Assignment, Attempt, IsolationLevel, Job, Limits, SourceFile
 
 
 class LocalExecutor:
-    """Warm processes on this machine, `jobs` submissions at a time."""
+    """Warm processes on this machine, `jobs` submissions at a time.
 
-    def __init__(self, assignments: tuple[Assignment, ...], *, jobs: int) -> None:
+    `isolation` is the least that is put up with; hidden checks need `confined`, unless it says otherwise.
+    """
+
+    def __init__(
+        self, assignments: tuple[Assignment, ...], *, jobs: int, isolation: IsolationLevel | None = None
+    ) -> None:
         self._assignments = assignments
         self._jobs = jobs
+        self._isolation = least_isolation(assignments, isolation)
 
     def run(self, jobs: Iterable[Job], *, on_start: Callable[[Job], None]) -> Iterator[Attempt]:
         """See `Executor`."""
-        with Rooms(self._assignments) as rooms:
+        with Rooms(self._assignments, isolation=self._isolation) as rooms:
             yield from _Crew(rooms, iter(jobs), on_start, size=self._jobs).attempts()
 
 
@@ -101,8 +108,7 @@ class _Crew:
             performances: dict[str, Performance] = {}
             for job in jobs:
                 if files[job.match.file].cells is not None and job.match.file not in performances:
-                    uses = sum(other.match.file == job.match.file for other in jobs)
-                    performance = Performance(self._rooms, bundle, _generous(jobs), core, uses=uses)
+                    performance = Performance(self._rooms, bundle, _generous(jobs), core)
                     performances[job.match.file] = performance
                     notebooks.callback(_forget, performance)
             for job in jobs:
@@ -123,7 +129,7 @@ class _Crew:
             self._rooms.revive(lost)  # now that all have left: any of them may have done it, or done it again
             _forget(notebook)
             try:
-                return Examination(self._rooms, job, core, bundle, notebook).run()
+                return Examination(self._rooms, job, core, bundle, notebook, again=True).run()
             except WarmProcessError as error:
                 self._rooms.revive(error)
                 _forget(notebook)

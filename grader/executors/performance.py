@@ -18,7 +18,6 @@ from grader.model import Limits
 from grader.orders import NotebookBudget
 
 SERVE: Final = b"serve"
-SERVE_LAST: Final = b"serve last"
 END: Final = b"end"
 PATIENCE: Final = 1.0
 """Seconds for the notebook's process to end one of its children; after that it is ended itself."""
@@ -31,20 +30,18 @@ class Performance:
         budget: what running it may take.
     """
 
-    def __init__(self, rooms: Rooms, bundle: int, limits: Limits, core: int, *, uses: int) -> None:
+    def __init__(self, rooms: Rooms, bundle: int, limits: Limits, core: int) -> None:
         """Begin.
 
         Args:
             bundle: the descriptor of the submission's files.
             limits: the budgets.
             core: where all of it runs.
-            uses: how many assignments want to examine it.
         """
         self._rooms = rooms
         self._bundle = bundle
         self._limits = limits
         self._core = core
-        self._uses = uses
         self._lease: Lease | None = None
         self._control: socket.socket | None = None
         self._home: Path | None = None
@@ -52,19 +49,14 @@ class Performance:
 
     def serve(self, stream: int) -> None:
         """Have a worker answer on this stream. Runs the notebook first unless that was done, or did not end well."""
-        message = SERVE if self._uses > 1 else SERVE_LAST
         if self._control is not None:
             with contextlib.suppress(OSError):
-                socket.send_fds(self._control, [message], [stream], socket.MSG_NOSIGNAL)
+                socket.send_fds(self._control, [SERVE], [stream], socket.MSG_NOSIGNAL)
                 return
             self.close()
         control = self._start()
         with contextlib.suppress(OSError):  # whoever asks on the stream learns that it is closed
-            socket.send_fds(control, [message], [stream], socket.MSG_NOSIGNAL)
-
-    def used(self) -> None:
-        """One of the assignments is done with it. Whatever worker is left is ended with the next, or with all of it."""
-        self._uses -= 1
+            socket.send_fds(control, [SERVE], [stream], socket.MSG_NOSIGNAL)
 
     def end(self) -> Fate:
         """End the worker, and say how it ended. Where that fails, all of it is ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
@@ -12,10 +13,10 @@ from typing import Final
 
 import msgspec
 
-from grader.errors import WarmProcessError
+from grader.errors import IsolationError, WarmProcessError
 from grader.executors.warm import Lease, WarmProcess
 from grader.forkserver import Fate
-from grader.model import Assignment, Isolation, IsolationLevel
+from grader.model import Assignment, Isolation, IsolationLevel, Limits
 from grader.orders import Course, Setup
 
 QUIET: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LANG": "C.UTF-8", "MPLBACKEND": "Agg"}
@@ -33,9 +34,12 @@ class Rooms:
         turns: who may examine together with others, and who alone.
     """
 
-    def __init__(self, assignments: tuple[Assignment, ...]) -> None:
+    def __init__(self, assignments: tuple[Assignment, ...], *, isolation: IsolationLevel) -> None:
+        """Begin. `isolation` is the least that is put up with."""
         self._setup = msgspec.json.encode(Setup(courses=tuple(map(_course, assignments))))
-        self._scratch = Path(tempfile.mkdtemp(prefix="grader-"))
+        self._memory = max((assignment.limits.memory for assignment in assignments), default=Limits().memory)
+        self._least = isolation
+        self._scratch = Path(os.path.realpath(tempfile.mkdtemp(prefix="grader-")))
         self._reviving = threading.Lock()
         self.turns = Turns()
         self._processes: dict[str, WarmProcess] = {}
@@ -65,6 +69,7 @@ class Rooms:
                 started[room] = self._start(room)
             for process in started.values():
                 process.wait()
+            _require(self._least, started["worker"])
         except BaseException:
             for process in started.values():
                 process.close(patience=HASTE)
@@ -74,11 +79,12 @@ class Rooms:
     def _start(self, room: str) -> WarmProcess:
         if room == "examiner":
             return WarmProcess(room, environment=QUIET, setup=self._setup)
-        return WarmProcess(room, environment=QUIET, arguments=[str(self._scratch)])
+        return WarmProcess(room, environment=QUIET, arguments=[str(self._scratch), str(self._memory)])
 
     def _make_scratch(self) -> None:
         """A worker process that ends takes the folder with it, even where another is to follow it."""
-        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        self._scratch.mkdir(mode=0o711, exist_ok=True)
+        self._scratch.chmod(0o711)  # a worker that runs as another user must be able to enter its home
 
     def make_home(self) -> Path:
         """An empty folder for one worker."""
@@ -132,9 +138,7 @@ class Rooms:
     @property
     def isolation(self) -> Isolation:
         """What the worker process found out about its children."""
-        walls = self._processes["worker"].walls
-        assert walls is not None
-        return Isolation(level=IsolationLevel(walls.level), missing=walls.missing)
+        return _isolation(self._processes["worker"])
 
 
 class Turns:
@@ -171,6 +175,18 @@ class Turns:
             with self._changed:
                 self._taken = False
                 self._changed.notify_all()
+
+
+def _isolation(worker: WarmProcess) -> Isolation:
+    assert worker.walls is not None
+    return Isolation(level=IsolationLevel(worker.walls.level), missing=worker.walls.missing)
+
+
+def _require(least: IsolationLevel, worker: WarmProcess) -> None:
+    """Raise `IsolationError` when children of this process are walled in less than that."""
+    given, levels = _isolation(worker), tuple(IsolationLevel)
+    if levels.index(given.level) > levels.index(least):
+        raise IsolationError(asked=least, given=given.level, missing=given.missing)
 
 
 def _course(assignment: Assignment) -> Course:

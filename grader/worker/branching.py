@@ -1,12 +1,10 @@
 """What a kernel does when its notebook has been run: it stays as it is, and forks a child for each examiner.
 
 Every child finds the namespace as the last cell left it, whatever the children before it did. So a check that hangs
-costs a fork and not another run of the notebook, and one run serves all assignments that the notebook is for. Where
-neither matters, because running it took no time and no other assignment waits, the kernel serves by itself: that saves
-a tenth of a submission's cost.
+costs a fork and not another run of the notebook, and one run serves all assignments that the notebook is for.
 
-The host asks for children over a packet socket: `SERVE` or `SERVE_LAST` with the stream to serve on, `END` to have the
-last one ended and to be told how it ended. That is a claim like all that comes from here; what it cannot do is stay
+The host asks for children over a packet socket: `SERVE` with the stream to serve on, `END` to have the last one ended
+and to be told how it ended. That is a claim like all that comes from here; what it cannot do is stay
 alive, because the host ends the whole family when it is done.
 """
 
@@ -22,11 +20,8 @@ from typing import Final, Protocol
 import msgspec
 
 from grader.forkserver import Fate
-from grader.worker import lockdown
 
 SERVE: Final = b"serve"
-SERVE_LAST: Final = b"serve last"
-"""As `SERVE`, and no other assignment waits for what the notebook left."""
 END: Final = b"end"
 LAST_BREATH: Final = 0.3
 """Seconds for a child that hung up to end by itself, so that it can be said how."""
@@ -46,7 +41,7 @@ def branch(control: socket.socket, first: int, child: Child) -> None:
         message, descriptors, _, _ = socket.recv_fds(control, 16, 1)
         if not message:
             return
-        if message in (SERVE, SERVE_LAST):
+        if message == SERVE:
             if pid is not None:
                 _end(pid)
             pid = _fork(control, descriptors[0], child, asked=False)
@@ -62,7 +57,6 @@ def _fork(control: socket.socket, stream: int, child: Child, *, asked: bool) -> 
         os.close(stream)
         return pid
     try:
-        lockdown.die_with_parent()
         os.setsid()
         control.close()
         child(stream, asked=asked)

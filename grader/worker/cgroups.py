@@ -20,6 +20,7 @@ All of this is an addition. Where it is not possible `Group.make` returns None, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -83,16 +84,36 @@ class Group:
         written = [_write(folder / "cgroup.procs", pid) for folder in self.folders]
         return all(written)
 
+    def enter(self) -> None:
+        """Put this process in. Raises `OSError` where that fails."""
+        for folder in self.folders:
+            if not _write(folder / "cgroup.procs", 0):  # its number may be another in here than out there
+                raise OSError(errno.EACCES, "a control group cannot be entered", str(folder))
+
     def members(self) -> set[int]:
         """The processes in it, zombies included."""
         return {pid for folder in self.folders for pid in _members(folder)}
 
     def kill(self) -> bool:
-        """Kill all members, whatever they do. Says whether all are gone, or zombies that wait for their parent."""
-        deadline = time.monotonic() + PATIENCE
+        """Kill all members, whatever they do; the group can be used again.
+
+        Says whether all are gone, or zombies that wait for their parent.
+        """
+        if not self.members():
+            return True
+        closed = {}
         for folder in self.folders:
             if not _write(folder / "cgroup.kill", 1):
+                closed[folder] = _read(folder / "pids.max").strip()
                 _write(folder / "pids.max", 0)
+        try:
+            return self._kill_one_by_one()
+        finally:
+            for folder, most in closed.items():
+                _write(folder / "pids.max", most)
+
+    def _kill_one_by_one(self) -> bool:
+        deadline = time.monotonic() + PATIENCE
         while alive := {pid for pid in self.members() if _alive(pid)}:
             if time.monotonic() > deadline:
                 return False

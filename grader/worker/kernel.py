@@ -9,8 +9,8 @@ it writes one byte to say that they are bound, and runs ipykernel's loop.
 
 What is taken away from ipykernel, because it costs time or leaves the sandbox: debugpy, the history database, the scan
 of all loaded modules, the TCP port for output of child processes, capture of C-level output. What is changed for
-students: a traceback holds their own lines only, with the number of the cell; installing packages, asking for input and
-starting a debugger say why that cannot work here.
+students: a traceback holds their own lines only, with the number of the cell; shell commands, installing packages,
+asking for input and starting a debugger say why that cannot work here.
 
 When the client writes to the kernel's `afterwards` socket, the loop gives way to whatever is to be done with the
 namespace that the cells left behind.
@@ -40,6 +40,7 @@ from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.error import UsageError
 from IPython.core.history import HistoryManager
+from IPython.utils.text import SList
 from jupyter_client.jsonutil import json_default
 from tornado.ioloop import IOLoop
 from tornado.platform import asyncio  # noqa: F401 - what the first loop would import
@@ -48,7 +49,6 @@ from zmq.eventloop.zmqstream import ZMQStream
 
 from grader.serving import Listing, own_frames, said
 from grader.worker import commands, offline
-from grader.worker.commands import NO_INSTALL
 
 SHELL_PORT: Final = 1
 IOPUB_PORT: Final = 2
@@ -104,15 +104,14 @@ class Shell(ZMQInteractiveShell):
         self.showtraceback()
 
     def system(self, cmd: str) -> None:
-        """Run a shell command, without what it installs. Names in it are those of the caller, one frame up."""
-        command = self.var_expand(cmd, depth=1)
-        self.user_ns["_exit_code"] = commands.run(_without_installing(command))
+        """Say that a shell command is not run. Names in it are those of the caller, one frame up."""
+        commands.refuse(self.var_expand(cmd, depth=1))
+        self.user_ns["_exit_code"] = 0
 
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
-        """The output of a shell command, without what it installs."""
-        command = self.var_expand(cmd, depth=depth + 1)
-        rest = _without_installing(command)
-        return super().getoutput(cmd if rest == command else rest, split=split, depth=depth + 1)
+        """What a shell command says that is not run: nothing."""
+        commands.refuse(self.var_expand(cmd, depth=depth + 1))
+        return SList() if split else ""
 
     def _format_exception_for_storage(self, *_: Any, **__: Any) -> str:
         """Nobody reads the history; formatting a deep recursion for it takes many seconds."""
@@ -129,12 +128,10 @@ class Shell(ZMQInteractiveShell):
         """`exit` in a cell ends nothing: the cells below it are run as well."""
 
 
-def _without_installing(command: str) -> str:
-    """What is left of a command; says so where that is not all."""
-    rest = commands.without_installing(command)
-    if rest != command:
-        print(NO_INSTALL, end="", file=sys.stderr, flush=True)  # before what the rest of the command prints
-    return rest
+def _refuse_program(name: str, line: str, cell: str | None = None) -> Any:
+    """Stands for the magics that give a cell to another program. Some return what that printed."""
+    commands.refuse(f"{name} {line}\n{cell or ''}")
+    return SList() if name in ("system", "sx") else None
 
 
 def _refuse_debugging(*_: Any, **__: Any) -> None:
@@ -169,6 +166,7 @@ class _Kernel(IPythonKernel):
     shell_class = Type(Shell)
     compiler_class = Type(Compiler)
     _supports_kernel_subshells = False  # otherwise it follows from there being something in `shell_channel_thread`
+    connected: Any = None  # called once, before the first cell
 
     def _publish_execute_input(self, *_: Any) -> None:
         """The client knows what it sent."""
@@ -180,6 +178,9 @@ class _Kernel(IPythonKernel):
 
     async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Execute a cell and answer, whatever it has done to what ipykernel itself needs."""
+        connected, self.connected = self.connected, None
+        if connected is not None:
+            connected()
         try:
             answer: dict[str, Any] = await super().do_execute(*args, **kwargs)
         except Exception as error:
@@ -246,6 +247,7 @@ class Kernel:
         cells: Sequence[tuple[str, Listing]],
         *,
         bound: int,
+        connected: Callable[[], None],
         afterwards: int,
         then: Callable[[], None],
     ) -> NoReturn:
@@ -255,12 +257,14 @@ class Kernel:
             address: a path in an empty folder; the sockets lie beside each other under names that begin with it.
             cells: the notebook's cells and their names, in order.
             bound: a descriptor that gets one byte when the sockets can be connected to.
+            connected: called once, before the first cell: the client is there by then.
             afterwards: a descriptor to watch.
             then: what to do when it is readable; the process ends when that returns.
         """
         try:
             self._name(cells)
             sys.breakpointhook = pdb.set_trace = pdb.post_mortem = pdb.pm = _refuse_debugging
+            self._kernel.connected = connected
             self._connect(address)
             os.write(bound, BOUND)
             os.close(bound)
@@ -281,8 +285,10 @@ class Kernel:
         self._shell.compile.cells = [(name, "\n".join(listing.lines)) for name, listing in reversed(cells)]
 
     def _replace_magics(self) -> None:
-        """Those that fail where nothing can be installed, and those that wait for a person."""
+        """Those that start programs, and those that wait for a person."""
         register = self._shell.register_magic_function
+        for name in commands.INTERPRETERS:
+            register(functools.partial(_refuse_program, name), "line_cell", name)
         for manager in commands.MANAGERS:
             register(functools.partial(self._manage_packages, manager), "line", manager)
         register(_refuse_debugging, "line_cell", "debug")

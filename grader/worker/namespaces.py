@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from grader.walls import NOT_LOCKED
 from grader.worker import rootfs
 
 NEWNS: Final = 0x00020000
@@ -42,9 +43,6 @@ NEWPID: Final = 0x20000000
 NEWNET: Final = 0x40000000
 ALL: Final = NEWPID | NEWNS | NEWNET | NEWIPC | NEWUTS
 """Everything that a child gets where the caller is root; others add NEWUSER."""
-
-UNMAPPED: Final = 71
-"""Exit code of a child that could not map its user (EX_OSERR). `possible` finds out beforehand."""
 
 CHILD_CLEARTID: Final = 0x00200000
 CHILD_SETTID: Final = 0x01000000
@@ -83,7 +81,7 @@ def clone(flags: int) -> int:
     """Fork into new namespaces. Returns like `os.fork`: 0 in the child, the child's pid as seen here in the parent.
 
     With NEWUSER the child's user and group are mapped to themselves before this returns; where that fails, the child
-    says so on standard error and ends with UNMAPPED. Raises OSError in the parent only.
+    says so on standard error and ends with NOT_LOCKED. Raises OSError in the parent only.
     """
     user, group = os.geteuid(), os.getegid()
     pid = _clone(flags)
@@ -93,7 +91,7 @@ def clone(flags: int) -> int:
         except BaseException as error:
             with contextlib.suppress(OSError):
                 os.write(2, f"user namespace: {_said(error)}\n".encode(errors="replace"))
-            os._exit(UNMAPPED)
+            os._exit(NOT_LOCKED)
     return pid
 
 

@@ -3,7 +3,7 @@
 The child of the warm worker forks once more. The fork becomes the kernel, which runs the cells; the parent becomes the
 client, nbclient, which tells it what to run and watches the clock. When the last cell is done, the client tells the
 kernel what came of it, and the kernel takes the host's socket and the examiner's over: it forks a child for each
-examiner (`branching`). From then on the parent only waits, and ends the way the kernel ends. Where the kernel did not
+examiner (`branching`). From then on the parent only waits, and ends when the kernel does. Where the kernel did not
 survive its own cells, the parent says so to the examiner.
 """
 
@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,14 +25,13 @@ import torch
 from grader import wire
 from grader.errors import WireError
 from grader.serving import Desk, reseed, serve
-from grader.worker import branching, lockdown, player
+from grader.worker import branching, player, privileges
 from grader.worker.kernel import Kernel
 from grader.worker.loading import Bundle, Remains, find_own_modules
+from grader.worker.lockdown import Lock
 from grader.worker.output import BoundedText
 
 REPORT_CAP: Final = 1 << 20
-BRIEF: Final = 1.0
-"""A notebook that ran no longer than this many seconds may as well be run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +43,18 @@ class Stage:
         stream: the first examiner's socket.
         sequence: the number of its question.
         request: the question: to run this notebook.
-        last: whether no other assignment waits for it.
+        lock: what is still to be given up on the way.
     """
 
     control: socket.socket
     stream: socket.socket
     sequence: int
     request: wire.Execute
-    last: bool
     bundle: Bundle
+    lock: Lock
 
 
-def perform(control: socket.socket, bundle: Bundle, kernel: Kernel, home: Path) -> None:
+def perform(control: socket.socket, bundle: Bundle, kernel: Kernel, home: Path, lock: Lock) -> None:
     """Run a notebook for the first examiner that the host sends, and serve that one and all later ones.
 
     Args:
@@ -64,19 +62,21 @@ def perform(control: socket.socket, bundle: Bundle, kernel: Kernel, home: Path) 
         bundle: the submission's files.
         kernel: one that lacks nothing but sockets.
         home: an empty folder for them.
+        lock: this process's.
     """
     message, descriptors, _, _ = socket.recv_fds(control, 16, 1)
-    if message not in (branching.SERVE, branching.SERVE_LAST):
+    if message != branching.SERVE:
         return
     stream = socket.socket(fileno=descriptors[0])
     connection = wire.Connection(stream, wire.Request, peer="the examiner")
     with contextlib.suppress(WireError):
         sequence, request = connection.receive(deadline=math.inf)
         if isinstance(request, wire.Execute):
-            stage = Stage(control, stream, sequence, request, message == branching.SERVE_LAST, bundle)
+            stage = Stage(control, stream, sequence, request, bundle, lock)
             executed, pid = _run(stage, kernel, home / "kernel")
             if executed.alive:
-                _end_like(pid)
+                os.waitpid(pid, 0)
+                return
             connection.send(executed, sequence=sequence, deadline=math.inf)
             connection.receive(deadline=math.inf)  # the examiner hangs up
 
@@ -111,8 +111,8 @@ def _run(stage: Stage, kernel: Kernel, address: Path) -> tuple[wire.Executed, in
 
 def _play(stage: Stage, kernel: Kernel, address: Path, bound: int, link: socket.socket) -> None:
     """The kernel's life."""
-    began, file = time.monotonic(), stage.request.file
-    lockdown.die_with_parent()
+    file = stage.request.file
+    privileges.die_with_parent()
     find_own_modules(stage.bundle, file, definitions_only=False)
     sys.argv = [file]
     sys.path.append(os.getcwd())  # for modules that cells write; the last place, so that none replaces a library
@@ -121,21 +121,22 @@ def _play(stage: Stage, kernel: Kernel, address: Path, bound: int, link: socket.
         str(address),
         stage.bundle.listings(file),
         bound=bound,
+        connected=stage.lock.tighten,
         afterwards=link.fileno(),
-        then=lambda: _take_over(stage, kernel, link, began),
+        then=lambda: _take_over(stage, kernel, link),
     )
 
 
-def _take_over(stage: Stage, kernel: Kernel, link: socket.socket, began: float) -> None:
-    """What the kernel does after the last cell: serve examiners, each with a fork of what is there now, or just one."""
+def _take_over(stage: Stage, kernel: Kernel, link: socket.socket) -> None:
+    """What the kernel does after the last cell: serve examiners, each with a fork of what is there now."""
     report = link.recv(REPORT_CAP)
     if not report:
         return
-    brief = time.monotonic() - began < BRIEF
     executed = msgspec.msgpack.decode(report, type=wire.Executed)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def child(descriptor: int, *, asked: bool) -> None:
+        stage.lock.settle()
         sys.stdout = sys.stderr = printed = BoundedText()
         torch.set_num_threads(1)  # threads of a pool do not survive a fork
         connection = wire.Connection(socket.socket(fileno=descriptor), wire.Request, peer="the examiner")
@@ -145,17 +146,4 @@ def _take_over(stage: Stage, kernel: Kernel, link: socket.socket, began: float) 
             connection.send(executed, sequence=stage.sequence, deadline=math.inf)
         serve(connection, desk)
 
-    if stage.last and brief:
-        stage.control.close()
-        child(stage.stream.detach(), asked=True)
-    else:
-        branching.branch(stage.control, stage.stream.detach(), child)
-
-
-def _end_like(pid: int) -> None:
-    """Wait for the kernel, and end the way it does."""
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
-        os.kill(os.getpid(), os.WTERMSIG(status))
-    os._exit(os.WEXITSTATUS(status))
+    branching.branch(stage.control, stage.stream.detach(), child)

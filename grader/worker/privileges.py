@@ -38,6 +38,27 @@ CAPABILITY_VERSION: Final = 0x20080522
 HIGHEST_CAPABILITY: Final = 63
 
 
+STRANGERS: Final = range(1_879_048_192, 1_879_048_192 + 65_536)
+"""Numbers of users that no machine gives to anybody: above those of containers, and of accounts from directories."""
+
+
+def strangers() -> range | None:
+    """Users that nobody is, and that this process can become; None where it cannot become another."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as lines:
+            mapped = [tuple(map(int, line.split())) for line in lines]
+    except OSError:
+        return None
+    for first, _, count in sorted(mapped, reverse=True):
+        if first <= STRANGERS.start and STRANGERS.stop <= first + count:
+            return STRANGERS
+        if count > len(STRANGERS) // 2:  # in a container that has its own: the upper end of those
+            return range(first + count - 4096, first + count - 1)
+    return None
+
+
 def drop(uid: int | None, gid: int | None = None) -> None:
     """Give up all privileges, for good. To be called in a forked child with one thread.
 
@@ -65,9 +86,15 @@ def drop(uid: int | None, gid: int | None = None) -> None:
         os.setresuid(uid, uid, uid)
     _require(libc.capset(_header(), bytes(24)), "capset")
     _require(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
-    _require(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "parent-death signal")
+    die_with_parent()
     for fault in remaining(uid, gid):
         raise OSError(0, "not given up", fault)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that forked it ends. A fork of this one has to say so again."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    _require(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "parent-death signal")
 
 
 def remaining(uid: int | None = None, gid: int | None = None) -> list[str]:

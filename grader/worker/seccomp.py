@@ -94,7 +94,9 @@ class Profile:
 MODULE: Final = Profile(processes=False, programs=False, sockets=Sockets.PAIRS, signals=Signals.ITSELF)
 """For a submission that is imported and called."""
 NOTEBOOK: Final = Profile(processes=True, programs=False, sockets=Sockets.UNIX, signals=Signals.SINGLE)
-"""For a notebook's client and kernel and what the kernel forks."""
+"""For a notebook's client and kernel, until they are connected."""
+KERNEL: Final = Profile(processes=True, programs=False, sockets=Sockets.PAIRS, signals=Signals.SINGLE)
+"""For a notebook's kernel while cells run, and for what it forks."""
 
 REFUSED: Final = (  # noqa: SIM905 - a hundred names read better as lines than one below the other
     # other processes
