@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -131,9 +136,26 @@ def test_composed_and_decomposed_names_stay_two_students_as_on_disk(put):
 
 
 def test_names_with_spaces_hyphens_and_capitals_stay_as_they_are(put):
-    found = by_student(put("-rf.py", "Ada Lovelace.py", "con.txt.py", "trailing .py", "x" * 240 + ".py"))
+    found = by_student(put("-rf.py", "Ada Lovelace.py", "con.txt.py", "trailing .py", "dots...py", "x" * 252 + ".py"))
 
-    assert list(found) == ["-rf", "Ada Lovelace", "con.txt", "trailing ", "x" * 240]
+    assert list(found) == ["-rf", "Ada Lovelace", "con.txt", "dots..", "trailing ", "x" * 252]
+
+
+def test_folders_with_such_names_stay_as_they_are_too(put):
+    names = ["-rf", "CON", "ada.", "bob ", "con.txt", "x" * 255, "~root"]
+
+    found = by_student(put(*(f"{name}/main.py" for name in names)))
+
+    assert list(found) == names
+    assert all(submission.rejected is None for submission in found.values())
+
+
+def test_a_class_may_have_more_students_than_a_student_may_have_files(put):
+    folder = put("last.py")
+    for number in range(5001):
+        (folder / f"{number}.py").write_bytes(b"")
+
+    assert len(find([folder])) == 5002
 
 
 def test_a_suffix_in_capitals_is_a_suffix(put):
@@ -202,7 +224,8 @@ def test_names_that_would_mislead_are_shown_as_escapes(put):
         (".hidden.ipynb", "hidden by its name"),
         ("main.ipynb~", "an editor's backup"),
         ("notebook.ipynb", "it is Python code, not a notebook; give it a name that ends in .py"),
-        ("data.zip", "an archive; only .py and .ipynb files are graded, so unpack it first"),
+        ("data.zip", "an archive; it is not looked into beside files that can be graded"),
+        ("sub/data.tar.gz", "an archive; it is not looked into beside files that can be graded"),
         ("notes.txt", "only .py and .ipynb files are graded"),
         ("Makefile", "only .py and .ipynb files are graded"),
     ],
@@ -291,7 +314,7 @@ def test_a_student_who_handed_in_only_what_cannot_be_graded_is_not_lost(put):
         "no file that can be graded was handed in (ada.ipynb: it is Python code, not a notebook; "
         "give it a name that ends in .py and hand it in again)"
     )
-    assert "unpack it first" in found["bob"].rejected
+    assert found["bob"].rejected.startswith("bob.zip: it is no archive, or a damaged one; pack the files as a zip")
     assert "notes.txt: only .py and .ipynb files are graded" in found["cleo"].rejected
 
 
@@ -379,9 +402,9 @@ def test_classes_nested_too_deep_are_rejected(put, monkeypatch):
     assert found["bob"].rejected is None
 
 
-@pytest.mark.parametrize("name", ["ada.py", "ada/main.py", "ada/parts/x.py", "ada"])
+@pytest.mark.parametrize("name", ["ada.py", "ada/main.py", "ada/parts/x.py", "ada", "ada.zip"])
 def test_what_cannot_be_read_is_rejected_but_the_class_is_read(put, tmp_path, name):
-    folder = put("bob.py", "ada/ok.py" if name != "ada.py" else "bob.py")
+    folder = put("bob.py", "ada/ok.py" if "." not in name.split("/")[0] else "bob.py")
     if name != "ada":
         put(name)
     locked = folder / ("ada/parts" if "parts" in name else name)
@@ -508,6 +531,220 @@ def test_the_digest_of_a_notebook_depends_on_the_code_of_its_cells_alone(put):
     assert len(set(digests)) == 7
 
 
+# -- archives ----------------------------------------------------------------------------------------------------------
+
+
+def zipped(files: dict[str, str | bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def tarred(files: dict[str, str | bytes], mode: str = "w:gz") -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=mode) as archive:
+        for name, content in files.items():
+            entry, data = tarfile.TarInfo(name), content.encode() if isinstance(content, str) else content
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+WORK = {"main.py": "x = 1", "parts/heads.py": "y = 2", "notes.txt": "z", "conftest.py": "", "json.py": ""}
+
+
+@pytest.mark.parametrize("top", ["", "ada/", "ada-main/"])
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz", "ZIP"])
+def test_an_archive_is_graded_like_the_folder_it_was_made_of(put, top, suffix):
+    for name, content in WORK.items():
+        put(f"folder/ada/{name}", content=content)
+    files_in_it = {top + name: content for name, content in WORK.items()}
+    mode = {"tar": "w", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}.get(suffix, "w:gz")
+    content = zipped(files_in_it) if suffix.lower() == "zip" else tarred(files_in_it, mode)
+    folder = put(f"packed/ada.{suffix}", content=content)
+
+    found, unpacked = by_student(folder / "packed")["ada"], by_student(folder / "folder")["ada"]
+
+    assert found.files == unpacked.files
+    assert found.digest == unpacked.digest
+    assert found.ignored == unpacked.ignored
+    assert found.rejected is None
+    assert by_student(folder / "packed" / f"ada.{suffix}")["ada"].files == unpacked.files
+
+
+@pytest.mark.parametrize("name", ["ada.zip", "ada/whatever.zip", "ada/deep/er/hw.zip"])
+def test_an_archive_stands_for_its_files_wherever_it_is_all_there_is(put, name):
+    put("ada/notes.txt" if "/" in name else "bob.py")
+
+    found = by_student(put(name, content=zipped({"main.py": "x = 1"})))
+
+    assert files(found["ada"]) == ["main.py"]
+
+
+def test_a_package_that_is_all_an_archive_holds_stays_a_package(put):
+    folder = put("ada.zip", content=zipped({"parts/__init__.py": "", "parts/heads.py": ""}))
+
+    assert files(by_student(folder)["ada"]) == ["parts/__init__.py", "parts/heads.py"]
+
+
+def test_what_a_mac_leaves_in_an_archive_is_ignored(put):
+    content = zipped({"hw/main.py": "x = 1", "__MACOSX/hw/._main.py": "\0", ".DS_Store": "", "hw/._main.py": "\0"})
+
+    found = by_student(put("ada.zip", content=content))["ada"]
+
+    assert files(found) == ["main.py"]
+    assert list(ignored(found)) == ["__MACOSX", ".DS_Store", "._main.py"]
+
+
+def test_a_notebook_in_an_archive_is_read_as_a_notebook(put):
+    (file,) = by_student(put("ada.zip", content=zipped({"hw.ipynb": notebook("x = 1")})))["ada"].files
+
+    assert [cell.source for cell in file.cells] == ["x = 1"]
+
+
+def test_an_archive_beside_a_module_of_its_name_is_ignored(put):
+    put("ada.zip", content=zipped({"main.py": "x = 1"}))
+
+    found = by_student(put("ada.py"))["ada"]
+
+    assert files(found) == ["ada.py"]
+    assert ignored(found) == {"ada.zip": "an archive; it is not looked into beside files that can be graded"}
+
+
+def test_an_archive_is_read_where_everything_else_cannot_be(put):
+    put("ada/hw.zip", content=zipped({"main.py": "x = 1"}))
+    found = by_student(put("ada/torn.ipynb", "ada/notes.txt", content="{"))["ada"]
+
+    assert files(found) == ["main.py"]
+    assert list(ignored(found)) == ["notes.txt", "torn.ipynb"]
+
+
+def test_of_several_archives_none_is_chosen(put):
+    found = by_student(put(*(f"ada/{n}.zip" for n in range(5)), content=zipped({"main.py": "x = 1"})))["ada"]
+
+    assert found.rejected == ("several archives were handed in (0.zip, 1.zip, 2.zip, …); hand in the one that is meant")
+
+
+def test_an_archive_in_an_archive_is_ignored_beside_other_files(put):
+    inner = zipped({"other.py": ""})
+
+    found = by_student(put("ada.zip", content=zipped({"main.py": "x = 1", "more.zip": inner})))["ada"]
+
+    assert files(found) == ["main.py"]
+    assert ignored(found)["more.zip"].startswith("an archive inside an archive, which is not looked into; unpack it")
+
+
+def test_an_archive_of_nothing_but_an_archive_is_rejected(put):
+    found = by_student(put("ada.zip", content=zipped({"more.zip": zipped({"main.py": ""})})))["ada"]
+
+    assert "more.zip: an archive inside an archive, which is not looked into; unpack it" in found.rejected
+
+
+def test_an_archive_without_anything_is_rejected(put):
+    put("ada.tar", content=tarred({}, "w"))
+    found = by_student(put("bob.zip", content=zipped({})))
+
+    assert found["ada"].rejected == "ada.tar is empty"
+    assert found["bob"].rejected == "bob.zip is empty"
+
+
+def test_an_unsafe_archive_rejects_its_submission_and_no_other(put, tmp_path):
+    put("ada.zip", content=zipped({"main.py": "x = 1", "../../evil.py": "x = 1"}))
+    put("cleo/hw.tar.gz", content=tarred({"/etc/evil.py": "x = 1"}))
+
+    found = by_student(put("bob.py"))
+
+    assert found["ada"].rejected.startswith("ada.zip: its entry '../../evil.py' has a name that leads out of the arch")
+    assert found["ada"].files == ()
+    assert found["cleo"].rejected.startswith("hw.tar.gz: its entry '/etc/evil.py' has an absolute name")
+    assert found["bob"].rejected is None
+    assert not list(tmp_path.rglob("evil.py"))
+
+
+@pytest.mark.parametrize(
+    ("contents", "reason"),
+    [
+        ({"big.py": os.urandom((2 << 20) + 1)}, "big.py is larger than 2 MiB"),
+        ({f"{n}.py": os.urandom(1 << 20).hex()[: 7 << 18] for n in range(5)}, "the code is larger than 8 MiB"),
+        ({f"m{n}.py": "" for n in range(201)}, "more than 200 .py and .ipynb files were handed in"),
+        ({f"{n}.txt": "" for n in range(5001)}, "ada.zip: it holds more than 5000 files and folders; leave out"),
+        ({"d/" * 40 + "main.py": ""}, "folders are nested more than 32 deep"),
+    ],
+    ids=["file", "total", "files", "entries", "depth"],
+)
+def test_the_limits_are_those_of_a_folder(put, contents, reason):
+    assert by_student(put("ada.zip", content=zipped(contents)))["ada"].rejected.startswith(reason)
+
+
+def test_a_link_to_an_archive_is_not_followed(put, tmp_path):
+    (tmp_path / "hw.zip").write_bytes(zipped({"main.py": "x = 1"}))
+    folder = put("bob.py")
+    (folder / "ada.zip").symlink_to(tmp_path / "hw.zip")
+
+    assert "a link; links are not followed" in by_student(folder)["ada"].rejected
+    assert "a link; links are not followed" in by_student(folder / "ada.zip")["ada"].rejected
+
+
+# -- a class in one archive --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top", ["", "class/"])
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_an_archive_of_folders_and_archives_is_a_class_like_the_folder_it_was_made_of(put, top, pack):
+    inside = {"ada/main.py": "x = 1", "bob/hw.zip": zipped({"hw/main.py": "x = 2"}), "cleo.zip": zipped({"c.py": ""})}
+    for name, content in inside.items():
+        put(name, content=content)
+    folder = put("eve/notes.txt")
+    archive = folder.parent / "class.zip"
+    archive.write_bytes(pack({top + name: content for name, content in {**inside, "eve/notes.txt": "x = 1"}.items()}))
+
+    found, unpacked = by_student(archive), by_student(folder)
+
+    assert list(found) == list(unpacked) == ["ada", "bob", "cleo", "eve"]
+    assert [s.files for s in found.values()] == [s.files for s in unpacked.values()]
+    assert [s.rejected for s in found.values()] == [s.rejected for s in unpacked.values()]
+    assert found["bob"].origin.relative_to(archive).parts[-1] == "bob"
+
+
+def test_groups_in_an_archive_are_classes_of_their_own(put):
+    content = zipped({"group-1/anna/a.py": "", "group-2/anna/a.py": "", "group-2/ben/a.py": ""})
+
+    assert list(by_student(put("all.zip", content=content) / "all.zip")) == ["ben", "group-1/anna", "group-2/anna"]
+
+
+def test_an_empty_folder_in_the_archive_of_a_class_is_a_student_who_handed_in_nothing(put):
+    found = by_student(put("all.zip", content=zipped({"ada/": "", "bob/main.py": ""})) / "all.zip")
+
+    assert found["ada"].rejected == "the folder is empty"
+    assert found["bob"].rejected is None
+
+
+def test_one_students_unsafe_archive_in_the_archive_of_a_class_leaves_the_others_alone(put):
+    content = zipped({"ada/hw.zip": zipped({"../evil.py": ""}), "bob/main.py": ""})
+
+    found = by_student(put("all.zip", content=content) / "all.zip")
+
+    assert "leads out of the archive" in found["ada"].rejected
+    assert found["bob"].rejected is None
+
+
+def test_an_unsafe_archive_that_was_given_is_rejected_with_what_to_do_about_a_class(put):
+    folder = put("all.zip", content=zipped({"ada/main.py": "", "bob/../../evil.py": ""}))
+
+    found = by_student(folder / "all.zip")["all"]
+
+    assert found.rejected.endswith("; if it is a whole class, unpack it and grade the folder")
+
+
+def test_in_a_class_an_archive_of_folders_is_one_student(put):
+    found = by_student(put("ada.zip", content=zipped({"src/main.py": "", "more/heads.py": ""})))
+
+    assert list(found) == ["ada"]
+    assert files(found["ada"]) == ["more/heads.py", "src/main.py"]
+
+
 # -- digest and disk ---------------------------------------------------------------------------------------------------
 
 
@@ -538,14 +775,26 @@ def test_ignored_files_do_not_change_the_digest(put):
 
 
 def test_nothing_that_was_handed_in_is_changed(put):
+    put("cleo.zip", content=zipped({"a/main.py": "x = 1", "a/data.csv": "1"}))
+    put("dora.zip", content=zipped({"../evil.py": "x = 1"}))
     folder = put("ada/main.py", "ada/conftest.py", "bob.py", "cleo.ipynb")
+    (folder / "ada" / "link.py").symlink_to(folder / "bob.py")
+    os.mkfifo(folder / "ada" / "pipe.py")
 
-    def snapshot() -> list[tuple[str, int, int]]:
-        return sorted((str(p), p.lstat().st_mtime_ns, p.lstat().st_mode) for p in folder.rglob("*"))
+    def snapshot() -> list[tuple[str, int, int, str]]:
+        return sorted(
+            (
+                str(path),
+                path.lstat().st_mtime_ns,
+                path.lstat().st_mode,
+                hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(path.lstat().st_mode) else "",
+            )
+            for path in folder.parent.rglob("*")
+        )
 
     before = snapshot()
 
-    find([folder])
+    find([folder, folder / "cleo.zip", folder / "dora.zip"])
 
     assert snapshot() == before
 
@@ -590,7 +839,7 @@ def test_a_folder_without_submissions_is_answered_with_what_one_is(put, tmp_path
     with pytest.raises(ConfigurationError, match="no submissions were found in") as caught:
         find([tmp_path / "class"])
 
-    assert caught.value.hint == "a submission is a .py or .ipynb file, or a folder with such files"
+    assert caught.value.hint == "a submission is a .py or .ipynb file, an archive of such files, or a folder with them"
 
 
 def test_no_path_at_all_is_answered():
