@@ -1,0 +1,23 @@
+# attack:     O1
+# assignment: self-attention
+# twin:       correct
+# outcome:    test_attention_is_written_out failed
+# points:     some
+
+# Asks for the library's attention by getattr, so that its name stands in a text and not in an expression.
+from torch import nn
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, embed_dim, dropout=0.0):
+        super().__init__()
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        mask = None if mask is None else mask != 0
+        rate = self.dropout.p if self.training else 0.0
+        attend = getattr(nn.functional, "scaled_dot_product_attention")
+        return attend(self.query(x), self.key(x), self.value(x), mask, rate)

@@ -1,0 +1,30 @@
+# attack:     R15
+# assignment: self-attention
+# twin:       correct
+# outcome:    test_output_shape killed
+# says:       a segmentation fault
+
+# Reads address 8. In the grader's own process this ends the grader, and with it every result not yet written.
+
+import ctypes
+import math
+
+import torch
+from torch import nn
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, embed_dim, dropout=0.0):
+        super().__init__()
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        ctypes.string_at(8)
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(mask == 0, -math.inf)
+        return self.dropout(torch.softmax(scores, dim=-1)) @ v

@@ -1,0 +1,54 @@
+# attack:     R14, R3
+# assignment: self-attention
+# twin:       correct
+# outcome:    test_output_shape timed-out
+
+# Stops itself in forward: the process is neither busy nor dead, and does not even notice that it is asked to end. A
+# helper wakes it after a while with the one signal that works, should nobody else do so.
+
+import ctypes
+import math
+import os
+import signal
+import time
+
+import torch
+from torch import nn
+
+
+def named():
+    """Bears the name by which the runner looks for whatever survived."""
+    ctypes.CDLL(None).prctl(15, b"@MARK@"[:15], 0, 0, 0)
+    ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)  # does not die with its parent
+
+
+def thaw(frozen):
+    """So that nothing stands still for ever where no grader cares."""
+    if os.fork() == 0:
+        named()
+        time.sleep(100)
+        if os.getppid() == frozen:
+            os.kill(frozen, signal.SIGKILL)
+        os._exit(0)
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, embed_dim, dropout=0.0):
+        super().__init__()
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        try:
+            thaw(os.getpid())
+        except OSError as error:
+            print(error.strerror)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(100)
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(mask == 0, -math.inf)
+        return self.dropout(torch.softmax(scores, dim=-1)) @ v

@@ -1,0 +1,36 @@
+# attack:     R1
+# assignment: self-attention
+# twin:       correct
+# outcome:    test_output_shape timed-out
+# says:       3 seconds
+
+# Computes for two minutes in forward and swallows whatever interrupts it. Without a clock outside of the process the
+# whole class waits.
+
+import math
+import time
+
+import torch
+from torch import nn
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, embed_dim, dropout=0.0):
+        super().__init__()
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            try:
+                sum(range(1000))
+            except BaseException:
+                continue
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(mask == 0, -math.inf)
+        return self.dropout(torch.softmax(scores, dim=-1)) @ v

@@ -1,0 +1,32 @@
+# attack:     X19, X20
+# assignment: self-attention
+# twin:       correct
+
+# Lays two archives beside the answer: one with ../, absolute, linked, doubled and device members, one that holds 50
+# MB of nothing. Who unpacks what students hand in writes outside of the folder, or fills the disk.
+
+import math
+import os
+
+import torch
+from torch import nn
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, embed_dim, dropout=0.0):
+        super().__init__()
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(mask == 0, -math.inf)
+        return self.dropout(torch.softmax(scores, dim=-1)) @ v
+
+
+for path in ("climbing.zip", "attention-absolute-path", "../climbed.py", "/tmp/attention-climbed"):
+    print(path, os.path.exists(path))
