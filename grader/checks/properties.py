@@ -29,17 +29,26 @@ SCALES: Final = {
 }
 """The findings behind the scales that have a name; any other constant is `scale-constant`."""
 
+SLIGHT: Final = 1e-4
+"""Below this share of what moves, nothing is said to move. Even a softmax over large scores leaves more, somewhere."""
+
+WEAKEST_GRADIENT: Final = 1e-3
+"""The least share of the strongest gradient that a matrix gets at moderate scores, whatever their scale."""
+
 Attention = Any
 Draw = Any
 
 
 def tokens_meet(attention: Attention, draw: Draw) -> None:
     """Change one token, and outputs of others move."""
-    x = 0.1 * draw.tokens(2, 5, attention.embed_dim)  # small scores: every token gets some attention
+    x = draw.tokens(6, 5, attention.embed_dim)
     other = x.clone()
-    other[:, 2] = 0.1 * draw.tokens(2, 1, attention.embed_dim)[:, 0]
-    moved = (attention(other) - attention(x)).abs()[:, [0, 1, 3, 4]]
-    require(not bool(moved.max() < 1e-9), "Changing one token changes no other token's output: nothing is attended to.")
+    other[:, 2] = draw.tokens(6, 1, attention.embed_dim)[:, 0]
+    moved = _movement(attention(x), attention(other))
+    require(
+        _moved(moved[:, [0, 1, 3, 4]], moved),
+        "Changing one token changes no other token's output: nothing is attended to.",
+    )
 
 
 def weights_sum_to_one(attention: Attention, draw: Draw) -> None:
@@ -129,6 +138,7 @@ def leaves_inputs_alone(attention: Attention, draw: Draw) -> None:
             if mask is None:
                 raise
             return  # masks that are not accepted have a check of their own
+        require(len(handed_in) == len(afterwards), "What was handed in did not come back.")
         for before, after in zip(handed_in, afterwards, strict=True):
             name = "inplace-on-input" if mask is None else "mask-mutated"
             require(torch.equal(after, before), "A tensor that was handed in was changed in place.", finding=name)
@@ -149,6 +159,11 @@ def padding_has_no_influence(attention: Attention, draw: Draw) -> None:
             before[sample, :length],
             "Changing tokens that are masked out changed the outputs of visible tokens.",
         )
+    seen = x.clone()
+    seen[:, 1:3] = draw.tokens(3, 2, attention.embed_dim)  # real tokens of every sample
+    moved = _movement(before, attention(seen, mask))
+    others = torch.cat([moved[:, :1], moved[:, 3:].masked_fill(~mask[:, 0, 3:, None], 0.0)], dim=1)
+    require(_moved(others, moved[:, 1:3]), "Under a padding mask, no token's output depends on the other real tokens.")
 
 
 def future_has_no_influence(attention: Attention, draw: Draw) -> None:
@@ -157,11 +172,16 @@ def future_has_no_influence(attention: Attention, draw: Draw) -> None:
     other = x.clone()
     other[:, 4:] = 3 * draw.tokens(2, 3, attention.embed_dim)
     mask = draw.causal_mask(2, 7)
+    before = attention(x, mask)
     assert_same(
         attention(other, mask)[:, :4],
-        attention(x, mask)[:, :4],
+        before[:, :4],
         "Under a causal mask, changing later tokens changed earlier outputs.",
     )
+    seen = x.clone()
+    seen[:, :3] = draw.tokens(2, 3, attention.embed_dim)
+    moved = _movement(before, attention(seen, mask))
+    require(_moved(moved[:, 3:], moved[:, :3]), "Under a causal mask, no output depends on the tokens before it.")
 
 
 def causal_mask_matches(attention: Attention, draw: Draw) -> None:
@@ -219,6 +239,28 @@ def masks_of_any_dtype(attention: Attention, draw: Draw) -> None:
         assert_same(output, outputs[0], "Masks of booleans and masks of zeros and ones give different outputs.")
 
 
+def number_of_heads_matters(one: Attention, many: Attention, draw: Draw) -> None:
+    """Two modules that differ in the number of heads give different outputs with the same weights.
+
+    Where their tensors differ in shape, the question is whether those of the second matter at all.
+    """
+    shapes = {path: value.shape for path, value in one.values.items()}
+    differing = {path: draw.noise_like(value) for path, value in many.values.items() if shapes.get(path) != value.shape}
+    x = draw.tokens(2, 5, many.embed_dim)
+    before = many(x)
+    if differing or len(shapes) != len(many.values):
+        many.load({**many.values, **differing})
+        after = many(x)
+    else:
+        one.load(many.values)
+        after = one(x)
+    require(
+        bool(_movement(before, after).max() > 1e-3),
+        "num_heads makes no difference: the features are not split into heads.",
+        finding="heads-not-split",
+    )
+
+
 def has_an_output_projection(attention: Attention) -> None:
     """The concatenated heads are mixed by one more matrix."""
     unused = attention.binding.roles.unused if attention.binding else ()
@@ -242,13 +284,32 @@ def parameters_are_registered(attention: Attention) -> None:
 
 def gradients_reach_every_parameter(attention: Attention, draw: Draw) -> None:
     """Every matrix gets a gradient. A key's bias gets none by nature: softmax does not see it."""
-    x = draw.tokens(3, 5, attention.embed_dim)
-    _, gradients, untouched = attention.slopes(x, draw.noise_like(x)[None])
+    x = 0.5 * draw.tokens(6, 5, attention.embed_dim)  # scores that saturate no softmax
+    noise = draw.noise_like(x)
+    _, gradients, untouched = attention.slopes(x, noise[None])
     require(not untouched, f"No gradient reaches {' and '.join(untouched[:2])}: it is unused, or cut off.")
+    values = attention.values
+    strengths: dict[str, float] = {}
     for path, gradient in gradients.items():
         require(bool(gradient.isfinite().all()), f"The gradient of {path} is not finite.")
-        matrix = gradient.dim() > 2  # the first axis counts the losses
-        require(not matrix or bool(gradient.any()), f"The gradient of {path} is always zero.")
+        strengths[path] = float(gradient.double().norm() * values[path].norm())
+    for path, strength in strengths.items():
+        matrix = values[path].numel() > 3 * attention.embed_dim  # more than all biases together
+        enough = strength > WEAKEST_GRADIENT * max(strengths.values())
+        require(not matrix or enough, f"The gradient of {path} is always zero, or next to it.")
+    telling = {
+        path: gradients[path][0].double()
+        for path, strength in strengths.items()
+        if strength > WEAKEST_GRADIENT * max(strengths.values())
+    }
+    if not torch.equal(attention(x), attention(x)):
+        inconclusive("Two calls gave different outputs, so that gradients cannot be compared with them.")
+    slope, claimed = _slope_along(attention, x, noise, telling)
+    require(
+        abs(slope - claimed) < 0.2 * claimed,
+        "The gradients are not those of the output: some part of it is cut off, or has a gradient of its own.",
+        finding="gradients-detached",
+    )
 
 
 def dropout_acts_on_the_attention_weights(attention: Attention, draw: Draw, *, rate: float) -> None:
@@ -297,6 +358,34 @@ def device_follows_the_input(attention: Attention) -> None:
         return  # code that looks at numbers cannot run without data; that says nothing about devices
     if isinstance(output, Tensor):
         require(output.device.type == "meta", "The output is on the CPU although the module and its input are not.")
+
+
+def _movement(before: Tensor, after: Tensor) -> Tensor:
+    """How far each output moved, `(batch, seq, embed)`."""
+    return (after - before).abs()
+
+
+def _moved(others: Tensor, own: Tensor) -> bool:
+    """Whether some of these outputs moved by more than a trace of what the changed tokens' own outputs did."""
+    return bool(others.max() > SLIGHT * max(float(own.max()), SLIGHT))
+
+
+def _slope_along(attention: Attention, x: Tensor, noise: Tensor, gradients: dict[str, Tensor]) -> tuple[float, float]:
+    """The slope of `sum(noise * output)` along a direction to which all tensors contribute alike.
+
+    Returns:
+        the slope as two outputs tell it, by a central difference, and as the gradients do.
+    """
+    values = attention.values
+    size = float((noise.abs().sum() * attention(x).abs().mean()).detach())
+    step = size * (1e-5 if attention.dtype is torch.float64 else 1e-3)
+    moves = {path: gradient * (step / gradient.square().sum()) for path, gradient in gradients.items()}
+    ends = []
+    for sign in (1.0, -1.0):
+        attention.load({**values, **{path: values[path] + sign * move for path, move in moves.items()}})
+        ends.append(float((noise * attention(x)).sum()))
+    attention.load(values)
+    return (ends[0] - ends[1]) / 2, step * len(moves)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

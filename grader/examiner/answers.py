@@ -18,7 +18,7 @@ Way = tuple[int | str, ...]
 def pick(value: object, shape: tuple[int, ...]) -> Way | None:
     """The way from a returned value to the first tensor of this shape in it, or None."""
     if isinstance(value, Tensor):
-        return () if tuple(value.shape) == shape and value.is_floating_point() else None
+        return () if tuple(value.shape) == shape and value.is_floating_point() and _has_data(value) else None
     inner = enumerate(value) if isinstance(value, tuple) else value.items() if isinstance(value, dict) else ()
     for step, item in inner:
         rest = pick(item, shape)
@@ -48,6 +48,8 @@ def describe_answer(value: object, shape: tuple[int, ...]) -> str:
             return f"forward returned nothing (None) instead of {wanted}. Does it end with a return statement?"
         case Tensor() if tuple(value.shape) != shape:
             return f"forward returned a tensor of shape {tuple(value.shape)} instead of {wanted}."
+        case Tensor() if not _has_data(value):
+            return f"forward returned a tensor on the device {value.device.type!r} instead of {wanted} on the input's."
         case Tensor():
             return f"forward returned a tensor of dtype {str(value.dtype).removeprefix('torch.')} instead of {wanted}."
         case wire.Opaque(type=name):
@@ -56,6 +58,10 @@ def describe_answer(value: object, shape: tuple[int, ...]) -> str:
             return f"forward returned a tuple or list of {len(value)} items without {wanted} in it."
         case _:
             return f"forward returned a {type(value).__name__} instead of {wanted}."
+
+
+def _has_data(value: Tensor) -> bool:
+    return value.device.type == "cpu"
 
 
 def follow(value: Any, way: Way) -> Tensor:

@@ -92,6 +92,11 @@ class Draw:
         """Sample i has `lengths[i]` real tokens, the rest is padding: `(batch, seq, seq)`, bool."""
         return padding_mask(torch.tensor(lengths), seq, expand=True)
 
+    def indivisible(self) -> tuple[int, int]:
+        """An embedding width and a number of heads that cannot share it evenly."""
+        heads, features, rest = (int(torch.randint(1, 5, (), generator=self.generator)) for _ in range(3))
+        return (heads + 2) * (features + 2) + min(rest, heads + 1), heads + 2
+
     def noise_like(self, x: Tensor) -> Tensor:
         """Standard normal numbers in the shape and dtype of `x`."""
         return torch.randn(x.shape, dtype=x.dtype, generator=self.generator)

@@ -1,7 +1,5 @@
 """Building the module."""
 
-import pytest
-
 from grader.checks import Raised, check, fail, require
 
 
@@ -12,15 +10,15 @@ def test_builds(student):
 
 
 @check(points=0.5, concept="construction", hidden=True, after="test_builds")
-@pytest.mark.parametrize(("embed_dim", "num_heads"), [(24, 5), (30, 4)])
-def test_rejects_indivisible_sizes(student, embed_dim, num_heads):
+def test_rejects_indivisible_sizes(student, draw):
     """A width that the heads cannot share evenly is rejected when the module is built."""
-    try:
-        student.as_built(embed_dim=embed_dim, num_heads=num_heads)
-    except Raised:
-        return
-    message = f"A module with embed_dim={embed_dim} and num_heads={num_heads} was built; it should raise an exception."
-    fail(message, finding="indivisible-heads-accepted")
+    for embed_dim, num_heads in (draw.indivisible(), draw.indivisible()):
+        try:
+            student.as_built(embed_dim=embed_dim, num_heads=num_heads)
+        except Raised:
+            continue
+        sizes = f"embed_dim={embed_dim} and num_heads={num_heads}"
+        fail(f"A module with {sizes} was built; it should raise an exception.", finding="indivisible-heads-accepted")
 
 
 @check(points=0.25, concept="construction", after="test_builds")
