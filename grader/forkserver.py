@@ -28,7 +28,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
@@ -108,9 +108,9 @@ class ForkServer:
     def serve(self, child: Child) -> None:
         """Fork for each request until the host goes away. Returns in the server only; a child never returns from it."""
         _require_one_thread()
-        _become_subreaper()
+        become_subreaper()
         _become_undumpable()
-        _settle_memory()
+        settle_memory()
         self._poll.register(self._control, select.POLLIN)
         while True:
             events = self._poll.poll(1000 if self._leases else None)
@@ -198,19 +198,31 @@ class ForkServer:
 
     def _sweep(self, leaving: int | None = None) -> None:
         """Kill and reap every child of ours that no lease knows: what submissions left behind."""
-        for _ in range(1000):
-            strays = [pid for pid in _children() if pid not in self._leases and pid != leaving]
-            if not strays:
-                return
-            for pid in strays:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
-                except (ProcessLookupError, ChildProcessError):
-                    continue
+        sweep(self._leases.keys() | {leaving})
 
 
-def _children() -> list[int]:
+def become_subreaper() -> None:
+    """Have what children leave behind become children of this process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def sweep(spared: Collection[int | None]) -> None:
+    """Kill and reap every child of this process but those spared, until there is no other."""
+    for _ in range(1000):
+        strays = [pid for pid in children() if pid not in spared]
+        if not strays:
+            return
+        for pid in strays:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+
+
+def children() -> list[int]:
+    """The children of this process, which has one thread."""
     try:
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     except OSError:
@@ -230,18 +242,13 @@ def _require_one_thread() -> None:
         )
 
 
-def _become_subreaper() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
 def _become_undumpable() -> None:
     """Other processes of the same user cannot read this one's memory, nor does a crash write it down."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Freeze the heap for the collector and collapse anonymous memory into huge pages. Both are only about speed."""
     gc.collect()
     gc.freeze()

@@ -15,7 +15,19 @@ import msgspec
 
 from grader.errors import DeadlinePassed, PeerClosed, WireError
 from grader.forkserver import Fate
-from grader.model import CellRun, CheckResult, CheckSpec, Contract, Finding, Limits, Loading, Match, Place, PolicyHit
+from grader.model import (
+    CellRun,
+    CheckResult,
+    CheckSpec,
+    Contract,
+    Finding,
+    Flag,
+    Limits,
+    Loading,
+    Match,
+    Place,
+    PolicyHit,
+)
 
 MESSAGE_CAP: Final = 192 << 10
 
@@ -34,6 +46,7 @@ class Course(Said, frozen=True, kw_only=True):
     contract: Contract
     limits: Limits
     checks: tuple[CheckSpec, ...]
+    forbid: tuple[str, ...] = ()
 
 
 class Setup(Said, frozen=True, kw_only=True):
@@ -52,7 +65,7 @@ class NotebookBudget(Said, frozen=True, kw_only=True):
 class Order(Said, frozen=True, kw_only=True):
     """One submission to be examined. All random inputs derive from `seed`. Source code is not in it.
 
-    `notebook` is set when the graded class stands in one.
+    `notebook` is set when the graded class stands in one. By `patience` all budgets are multiplied.
     """
 
     assignment: str
@@ -60,6 +73,7 @@ class Order(Said, frozen=True, kw_only=True):
     policy_hits: tuple[PolicyHit, ...]
     seed: str
     notebook: NotebookBudget | None = None
+    patience: float = 1.0
 
 
 class Hire(Said, frozen=True, kw_only=True):
@@ -103,6 +117,7 @@ class Finished(Said, frozen=True, kw_only=True):
     output: str
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
+    flags: tuple[Flag, ...] = ()
 
 
 FromExaminer = Hire | Retire | Reported | Finished

@@ -9,6 +9,7 @@ import click
 from click_default_group import DefaultGroup
 
 import grader
+from grader.cli.doctor import doctor_command
 from grader.cli.exits import Exit
 from grader.cli.run import run_command
 from grader.errors import GraderError
@@ -29,6 +30,7 @@ def command() -> None:
 
 
 command.add_command(run_command, "run")
+command.add_command(doctor_command, "doctor")
 
 
 def main() -> None:

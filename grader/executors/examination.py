@@ -13,41 +13,63 @@ from typing import Final
 import msgspec
 
 from grader.errors import WarmProcessError, WireError
+from grader.executors.crowding import stretch, waited
 from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
 from grader.executors.warm import Lease
 from grader.forkserver import Fate
-from grader.model import Attempt, CheckResult, Isolation, Job, Outcome, SecondLook
+from grader.model import Attempt, CheckResult, Isolation, Job, Limits, Loading, Outcome, SecondLook
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
 from grader.walls import NOT_LOCKED
 
 GRACE: Final = 30.0
 """Seconds beyond a submission's own budget after which the host stops waiting for the examiner."""
 
+STARVED: Final = 0.5
+"""The share of its wall time that a worker must have computed, or it may have been the machine that was slow."""
+
+SOFT_SHARE: Final = 0.75
+"""A little less than the share of a budget after which a worker interrupts itself."""
+
 LAST_BREATH: Final = 0.3
 """Seconds for a worker that hung up to end by itself, so that it can be said how."""
 
 
 class Examination:
-    """One job, from the first fork to the last kill."""
+    """One job, from the first fork to the last kill.
+
+    Attributes:
+        patience: by how much longer budgets should be where it is examined again.
+    """
 
     def __init__(
-        self, rooms: Rooms, job: Job, core: int, bundle: int, notebook: Performance | None, *, again: bool = False
+        self,
+        rooms: Rooms,
+        job: Job,
+        core: int,
+        bundle: int,
+        notebook: Performance | None,
+        *,
+        patience: float | None = None,
     ) -> None:
         """Begin.
 
         Args:
             bundle: the descriptor of the submission's files.
             notebook: where the graded class stands in one.
-            again: whether it is the second try, with nobody else about.
+            patience: for a second try, with nobody else about: by how much budgets are longer than written.
         """
-        self._again = again
+        self._again = patience is not None
+        self._budgets = patience or 1.0
         self._rooms = rooms
         self._job = job
         self._core = core
         self._bundle = bundle
         self._notebook = notebook
         self._worker: Lease | Performance | None = None
+        self._hired = 0.0
+        self._idle = False
+        self.patience = 1.0
         self._home: Path | None = None
         self._results: dict[str, CheckResult] = {}
         self._second: dict[str, CheckResult] = {}
@@ -64,13 +86,14 @@ class Examination:
                 policy_hits=self._job.policy_hits,
                 seed=self._job.seed,
                 notebook=None if self._notebook is None else self._notebook.budget,
+                patience=self._budgets,
             )
             examiner = self._rooms.spawn("examiner", msgspec.json.encode(order), [theirs.fileno()])
             examiner.stay_on(self._core)
             theirs.close()
             try:
                 execution = 0.0 if self._notebook is None else self._notebook.budget.seconds + GRACE
-                self._converse(Post(ours, FromExaminer), started + execution + limits.seconds + GRACE)
+                self._converse(Post(ours, FromExaminer), started + execution + limits.seconds * self._budgets + GRACE)
             finally:
                 try:
                     self._rooms.end(examiner)
@@ -80,6 +103,13 @@ class Examination:
         seconds = time.monotonic() - started
         attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
         return attempt if self._finished is None else _complete(attempt, self._finished, self._second)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it ran out of time while its code hardly ran: it waited for something, or the machine was busy."""
+        late = any(result.outcome is Outcome.TIMED_OUT for result in self._results.values())
+        cut = self._finished is not None and self._finished.loading in (Loading.DEFINITIONS, Loading.NOTHING)
+        return self._idle and (late or cut)
 
     def _converse(self, post: Post, deadline: float) -> None:
         """Do what the examiner's child asks until it has finished, is gone, or takes too long."""
@@ -112,21 +142,37 @@ class Examination:
                 descriptors = [workers.fileno(), self._bundle]
                 self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), descriptors)
                 self._worker.stay_on(self._core)
+            self._hired = time.monotonic()
             post.send(Hired(), (examiners.fileno(),))
+
+    def _look_at(self, fate: Fate, seconds: float, starved: float) -> None:
+        """Note what a worker's end says about our own part: it lived for `seconds`, and was kept waiting for some."""
+        if fate.code == NOT_LOCKED and not self._again:
+            raise WarmProcessError("a worker could not be walled in, or says so", room="worker")
+        if was_idle(fate, seconds, self._job.assignment.limits):
+            self._idle = True
+            self.patience = max(self.patience, stretch(starved, seconds))
 
     def _retire(self, *, patience: float = 0.0) -> Fate:
         worker, self._worker = self._worker, None
         home, self._home = self._home, None
+        starved = 0.0 if worker is None or worker.pid is None else waited(worker.pid)
         try:
             if isinstance(worker, Lease):
                 fate = self._rooms.end(worker, patience=patience)
-                if fate.code == NOT_LOCKED and not self._again:
-                    raise WarmProcessError("a worker could not be walled in, or says so", room="worker")
-                return fate
-            return Fate() if worker is None else worker.end()
+            else:
+                fate = Fate() if worker is None else worker.end()
+            self._look_at(fate, time.monotonic() - self._hired, starved)
+            return fate
         finally:
             if home is not None:
                 shutil.rmtree(home, ignore_errors=True)  # whoever could have raced with this is dead
+
+
+def was_idle(fate: Fate, seconds: float, limits: Limits) -> bool:
+    """Whether a worker lived for as long as the shortest budget, and computed for less than half of that time."""
+    shortest = min(limits.check_seconds, limits.import_seconds)
+    return seconds >= shortest * SOFT_SHARE and fate.user_seconds + fate.system_seconds < seconds * STARVED
 
 
 def ended_us(job: Job, isolation: Isolation) -> Attempt:
@@ -155,6 +201,7 @@ def _attempt(
         results=filled,
         warnings=job.match.warnings,
         repairs=tuple(repair for file in graded for repair in file.repairs),
+        flags=job.flags,
         isolation=isolation,
         seconds=seconds,
     )

@@ -11,8 +11,8 @@ then is the attempt a value.
 Examiner and worker take turns: one waits while the other computes. So both stay on one core, a different one for each
 job that is under way; waking the other up on another core costs more than most answers.
 
-A warm process that goes away (student code of the same user can kill it, or stop it) is started again, and the job
-repeated by itself.
+A warm process that goes away is started again, and the job repeated by itself. So is a job that ran out of time while
+its code hardly computed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from grader import wire
 from grader.errors import WarmProcessError
 from grader.executors import least_isolation
 from grader.executors.examination import Examination, ended_us
+from grader.executors.inspection import require_linux
 from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
 from grader.executors.warm import sealed
@@ -49,6 +50,7 @@ class LocalExecutor:
 
     def run(self, jobs: Iterable[Job], *, on_start: Callable[[Job], None]) -> Iterator[Attempt]:
         """See `Executor`."""
+        require_linux()
         with Rooms(self._assignments, isolation=self._isolation) as rooms:
             yield from _Crew(rooms, iter(jobs), on_start, size=self._jobs).attempts()
 
@@ -116,20 +118,29 @@ class _Crew:
                 yield self._examine(job, core, bundle, performances.get(job.match.file))
 
     def _examine(self, job: Job, core: int, bundle: int, notebook: Performance | None) -> Attempt:
-        """Examine one job. A warm process that goes away meanwhile is started again, and the job repeated by itself.
+        """Examine one job, and where that does not say much about the submission, once more, by itself.
 
-        Several jobs may lose the process to one of them. Alone, the one that ends it again ends only itself.
+        A warm process may go away meanwhile; it is started again. Several jobs may lose it to one of them: alone, the
+        one that ends it again ends only itself. Or the job ran out of time without computing: alone, it has the machine
+        to itself, and is late only if it would be late anywhere.
         """
+        lost: WarmProcessError | None = None
+        patience = 1.0
         try:
             with self._rooms.turns.together():
-                return Examination(self._rooms, job, core, bundle, notebook).run()
+                examination = Examination(self._rooms, job, core, bundle, notebook)
+                attempt = examination.run()
+            if not examination.is_doubtful:
+                return attempt
+            patience = examination.patience
         except WarmProcessError as error:
             lost = error
         with self._rooms.turns.alone():
-            self._rooms.revive(lost)  # now that all have left: any of them may have done it, or done it again
+            if lost is not None:
+                self._rooms.revive(lost)  # now that all have left: any of them may have done it, or done it again
             _forget(notebook)
             try:
-                return Examination(self._rooms, job, core, bundle, notebook, again=True).run()
+                return Examination(self._rooms, job, core, bundle, notebook, patience=patience).run()
             except WarmProcessError as error:
                 self._rooms.revive(error)
                 _forget(notebook)

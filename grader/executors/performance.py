@@ -47,6 +47,11 @@ class Performance:
         self._home: Path | None = None
         self.budget = NotebookBudget(seconds=limits.notebook_seconds, cell_seconds=limits.cell_seconds)
 
+    @property
+    def pid(self) -> int | None:
+        """The process from which all others are forked, while there is one."""
+        return None if self._lease is None else self._lease.pid
+
     def serve(self, stream: int) -> None:
         """Have a worker answer on this stream. Runs the notebook first unless that was done, or did not end well."""
         if self._control is not None:

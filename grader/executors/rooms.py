@@ -198,4 +198,5 @@ def _course(assignment: Assignment) -> Course:
         contract=assignment.contract,
         limits=assignment.limits,
         checks=assignment.checks,
+        forbid=assignment.policy.forbid,
     )
