@@ -37,7 +37,7 @@ from grader.model import (
     Status,
     Submission,
 )
-from grader.policy import forbidden_uses
+from grader.policy import search
 from grader.scoring import score, without_attempt
 from grader.store import Store
 
@@ -189,13 +189,15 @@ def _job(submission: Submission, assignment: Assignment, chosen: Match, salt: st
         provenance.grader_digest(),
         provenance.torch_version(),
     )
+    found = search(submission, chosen, assignment.policy)
     return Job(
         key=_digest(*parts),
         seed=_digest(salt, assignment.id, submission.digest),
         submission=submission,
         assignment=assignment,
         match=chosen,
-        policy_hits=forbidden_uses(submission, chosen, assignment.policy),
+        policy_hits=found.hits,
+        flags=found.flags,
     )
 
 

@@ -22,7 +22,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from grader import leaves, tensors, wire
+from grader import leaves, tensors, tracing, wire
 from grader.errors import PeerClosed, WireError
 
 KINDS: Final = {
@@ -33,6 +33,7 @@ KINDS: Final = {
     inspect.Parameter.VAR_KEYWORD: "kwargs",
 }
 FRAMES_CAP: Final = 20
+FUNCTION_CAP: Final = 200
 INSIST_EVERY: Final = 0.2
 """Seconds after which an interruption is repeated: one that falls into a finaliser is lost."""
 
@@ -111,6 +112,8 @@ class Desk:
                 return self._call(request)
             case wire.Differentiate():
                 return self._differentiate(request)
+            case wire.Trace():
+                return self._trace(request)
         module = self._modules[request.module]
         match request:
             case wire.Survey():
@@ -156,6 +159,14 @@ class Desk:
         value = self._modules[request.module](*args, **kwargs)
         echo = (*args, *kwargs.values()) if request.echo else ()
         return wire.Returned(tensors.encode(value), tuple(tensors.encode(item) for item in echo))
+
+    def _trace(self, request: wire.Trace) -> wire.Traced:
+        module, args, kwargs = self._modules[request.module], _plain(request.args), _plain_named(request.kwargs)
+
+        def locate(file: str, line: int, function: str) -> wire.Frame | None:
+            return _frame(self._sources[file], line, function[:FUNCTION_CAP]) if file in self._sources else None
+
+        return tracing.Recorder(locate).record(lambda: module(*args, **kwargs))
 
     def _differentiate(self, request: wire.Differentiate) -> wire.Slopes:
         module = self._modules[request.module]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
 import select
 import signal
@@ -15,7 +17,7 @@ import msgspec
 import pytest
 
 from grader.errors import WarmProcessError
-from grader.forkserver import Child, Fate, ForkServer, Note
+from grader.forkserver import Child, Fate, ForkServer, Note, Nursery
 from grader.walls import CONFINED, Layer, Walls
 
 WALLS = Walls(level=CONFINED, layers=(Layer(name="own root", stands=False, why="refused"),), open=())
@@ -29,12 +31,12 @@ PATIENCE = 10.0
 class Host:
     """The other side of a fork server that runs in a child of this process."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, nursery: Nursery | None = None) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(PATIENCE)
         self.pid = os.fork()
         if self.pid == 0:
-            in_server(self.control, theirs, child)
+            in_server(self.control, theirs, child, nursery)
         theirs.close()
         self.ended = False
 
@@ -77,12 +79,12 @@ class Host:
             os.waitpid(self.pid, 0)
 
 
-def in_server(control: socket.socket, theirs: socket.socket, child: Child) -> None:
+def in_server(control: socket.socket, theirs: socket.socket, child: Child, nursery: Nursery | None) -> None:
     code = 1
     try:
         signal.alarm(30)  # whatever a test does, nothing of it stays
         control.close()
-        ForkServer(theirs).serve(child)
+        ForkServer(theirs, nursery).serve(child)
         code = 0
     finally:
         os._exit(code)
@@ -93,12 +95,12 @@ def fate_from(lease: socket.socket) -> Fate:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[Child], Host]]:
+def start() -> Iterator[Callable[..., Host]]:
     """Starts fork servers, and ends them after the test."""
     hosts: list[Host] = []
 
-    def starting(child: Child) -> Host:
-        hosts.append(Host(child))
+    def starting(child: Child, nursery: Nursery | None = None) -> Host:
+        hosts.append(Host(child, nursery))
         return hosts[-1]
 
     yield starting
@@ -457,3 +459,56 @@ def test_a_process_with_a_second_thread_refuses_to_serve():
         thread.join()
 
     assert "OMP_NUM_THREADS=1" in str(caught.value.hint)
+
+
+# -- the nursery -------------------------------------------------------------------------------------------------------
+
+
+class Reluctant:
+    """A nursery that fails at every second fork, and writes down whom it was told about."""
+
+    def __init__(self, notes: int) -> None:
+        self._notes = notes
+        self._count = 0
+
+    def fork(self) -> int:
+        """Fork, or not."""
+        self._count += 1
+        if self._count % 2:
+            raise OSError(errno.EAGAIN, "no process to be had")
+        return os.fork()
+
+    def ended(self, pid: int) -> None:
+        """Write it down."""
+        os.write(self._notes, f"{pid}\n".encode())
+
+
+def test_a_fork_that_fails_closes_the_lease_and_costs_the_server_nothing(start):
+    reading, notes = os.pipe()
+    server = start(obey, Reluctant(notes))
+    os.close(notes)
+    fates, descriptors = [], []
+    for _ in range(3):
+        lease, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        lease.settimeout(PATIENCE)
+        with lease:
+            with theirs:
+                socket.send_fds(server.control, [b"return_at_once"], [theirs.fileno()])
+            fates.append(lease.recv(4096))
+        descriptors.append(len(os.listdir(f"/proc/{server.pid}/fd")))
+        assert server.fate(b"exit_with_3").code == 3
+    server.wait()
+    with open(reading) as lines:
+        ended = lines.read().split()
+
+    assert fates == [b""] * 3
+    assert len(set(descriptors)) == 1
+    assert len(ended) == 3
+
+
+def say_whether_it_is_dumpable(descriptors: list[int]) -> None:
+    os._exit(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
+
+
+def test_neither_the_server_nor_its_children_can_be_read_or_dumped_by_others_of_the_same_user(start):
+    assert start(obey).fate(b"say_whether_it_is_dumpable").code == 0

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from grader.model import Match, Policy, PolicyHit, SourceFile, Submission
+from grader.model import Flag, Match, Place, Policy, PolicyHit, SourceFile, Submission
 from grader.notebooks import read
-from grader.policy import forbidden_uses
+from grader.policy import Found, Program, forbidden_uses, search
 
 MULTIHEAD = "torch.nn.MultiheadAttention"
 PRODUCT = "torch.nn.functional.scaled_dot_product_attention"
@@ -466,3 +467,316 @@ def lines(line: str, count: int) -> str:
 )
 def test_code_written_to_be_searched_for_ever_is_not(text):
     assert hits(text) == ()
+
+
+# -- names that are texts ----------------------------------------------------------------------------------------------
+
+HIDING = "import base64, builtins, codecs, functools, importlib, inspect, operator, sys, torch\n"
+HIDING += "import torch.nn as nn\nimport torch.nn.functional as F\n"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "getattr(F, 'scaled_dot_product' + '_attention')",
+        "getattr(F, f'scaled_dot_product_{\"attention\"}')",
+        "getattr(F, ''.join(['scaled_dot', '_product', '_attention']))",
+        "getattr(F, '_'.join(('scaled', 'dot', 'product', 'attention')))",
+        "getattr(F, 'noitnetta_tcudorp_tod_delacs'[::-1])",
+        "getattr(F, 'SCALED_DOT_PRODUCT_ATTENTION'.lower())",
+        "getattr(F, 'scaled_cross_product_attention'.replace('cross', 'dot'))",
+        "getattr(F, 'scaled_dot_%s_attention' % 'product')",
+        "getattr(F, 'scaled_dot_{}_attention'.format('product'))",
+        "getattr(F, ''.join(reversed('noitnetta_tcudorp_tod_delacs')))",
+        "getattr(F, ''.join(chr(c) for c in b'scaled_dot_product_attention'))",
+        "getattr(F, ''.join(map(chr, [115, 99, 97, 108, 101, 100])) + '_dot_product_attention')",
+        "getattr(F, bytes.fromhex('7363616c6564').decode() + '_dot_product_attention')",
+        "getattr(F, NAME)",
+        "getattr(F, self.NAME)",
+        "getattr(F, 'nope', F.scaled_dot_product_attention)",
+        "getattr(getattr(torch, 'nn'), 'functional').scaled_dot_product_attention",
+        "builtins.getattr(F, NAME)",
+        "take(F, NAME)",
+        "inspect.getattr_static(F, NAME)",
+        "functools.reduce(getattr, ['nn', 'functional', NAME], torch)",
+        "functools.reduce(getattr, f'nn.functional.{NAME}'.split('.'), torch)",
+        "operator.attrgetter('nn.functional.scaled_dot_product_attention')(torch)",
+        "operator.methodcaller(NAME, x, x, x)(F)",
+        "functools.partial(F.scaled_dot_product_attention, is_causal=True)",
+        "functools.partial(F.__getattribute__, NAME)() or F.__getattribute__(NAME)",
+        "object.__getattribute__(F, NAME)",
+        "vars(F)[NAME]",
+        "vars(F).get(NAME)",
+        "F.__dict__[NAME]",
+        "F.__dict__.get('scaled_dot_product_attention')",
+        "globals()['F'].scaled_dot_product_attention",
+        "globals().get('F').scaled_dot_product_attention",
+        "importlib.import_module('torch.nn.functional').scaled_dot_product_attention",
+        "importlib.import_module('torch.nn.' + 'functional').scaled_dot_product_attention",
+        "getattr(importlib.import_module('torch.nn.functional'), NAME)",
+        "__import__('torch').nn.functional.scaled_dot_product_attention",
+        "__import__('torch.nn.functional', fromlist=['x']).scaled_dot_product_attention",
+        "sys.modules['torch.nn.functional'].scaled_dot_product_attention",
+        "getattr(torch.ops.aten, NAME)",
+        "torch._scaled_dot_product_attention_math",
+        "torch._C._VariableFunctions._scaled_dot_product_attention_math",
+        "torch.ops.aten._safe_softmax",
+        "(F if x else nn).scaled_dot_product_attention",
+        "(lib := F).scaled_dot_product_attention",
+        "[F, nn][0].scaled_dot_product_attention",
+        "{'f': F}['f'].scaled_dot_product_attention",
+        "LIBRARIES['f'].scaled_dot_product_attention",
+        "self.lib.scaled_dot_product_attention",
+        "self.base.scaled_dot_product_attention",
+        "self.kept.scaled_dot_product_attention",
+        "default.scaled_dot_product_attention",
+        "[lib.scaled_dot_product_attention for lib in (F,)][0]",
+        "eval('F.scaled_dot_product_attention')",
+        "exec('y = F.scaled_dot_product_attention(x, x, x)')",
+    ],
+)
+def test_a_name_that_is_a_text_is_followed_when_the_text_is_made_of_constants(expression):
+    text = f"""{HIDING}
+NAME = "scaled_dot_" + "product_attention"
+LIBRARIES = {{"f": F}}
+take = getattr
+class Base:
+    base = F
+class A(Base):
+    NAME = NAME
+    lib = F
+    def __init__(self):
+        self.kept = F
+    def forward(self, x, default=F):
+        return {expression}(x, x, x)
+"""
+
+    assert set(names(text)) == {PRODUCT}
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("nn.TransformerEncoderLayer(8, 2)", f"{MULTIHEAD} (inside torch.nn.TransformerEncoderLayer)"),
+        ("nn.modules.transformer.Transformer()", f"{MULTIHEAD} (inside torch.nn.Transformer)"),
+        ("torch._native_multi_head_attention", MULTIHEAD),
+        ("torch.ops.aten._transformer_encoder_layer_fwd", MULTIHEAD),
+    ],
+)
+def test_what_is_made_of_a_forbidden_class_is_one(expression, name):
+    text = f"{HIDING}\nclass A:\n    def __init__(self):\n        self.layer = {expression}\n"
+
+    assert names(text) == [name]
+
+
+def test_a_subclass_of_what_is_made_of_a_forbidden_class_is_one():
+    assert names(f"{HIDING}\nclass A(nn.TransformerDecoderLayer): ...\n") == [
+        f"{MULTIHEAD} (inside torch.nn.TransformerDecoderLayer)"
+    ]
+
+
+def test_what_is_set_with_setattr_is_a_part_of_the_class():
+    text = f"{HIDING}\nclass A: ...\nsetattr(A, 'forward', F.scaled_dot_product_attention)\n"
+
+    assert names(text) == [PRODUCT]
+
+
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        "n = n2\nn2 = n",
+        "n = ''\n" + "".join(f"n{i + 1} = n{i} + n{i}\n" for i in range(60)) + "n = n60",
+        "n = 'a' * 10 ** 10",
+        "n = '%999999999d' % 1",
+        "n = '{:>999999999}'.format(1)",
+        "n = [[[['a' for d in b] for c in b] for b in a] for a in 'x' * 300]",
+        "n = ['a'] * 300 * 300",
+        "n = '%s' % [[[['a'] * 300] * 300] * 300]",
+        "n = 'a'[5]",
+        "n = chr(-1)",
+        "n = bytes([300]).decode()",
+        "n = ''.join(chr(c) for c in 7)",
+    ],
+)
+def test_a_text_that_is_nothing_or_far_too_much_is_not_worked_out(definitions):
+    assert names(f"{HIDING}\n{definitions}\nclass A:\n    x = getattr(F, n)\n") == []
+
+
+# -- what only looks like hiding ---------------------------------------------------------------------------------------
+
+
+def flags(text: str, **files: str) -> list[Flag]:
+    return list(search(submission(main=text, **files), Match(file="main.py", target="A"), POLICY).flags)
+
+
+def in_forward(line: str, before: str = "") -> str:
+    return f"""{HIDING}
+import ctypes, marshal, pickle
+{before}
+class A(nn.Module):
+    def __init__(self, activation="relu", lib=None):
+        self.activation = activation
+        self.computed = "".join(sorted(activation))
+    def forward(self, x, name, lib=None):
+        {line}
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "does"),
+    [
+        ("getattr(F, base64.b64decode('c2Nh').decode())", "takes something of torch.nn.functional by a computed name"),
+        ("getattr(F, ''.join(sorted(name)))", "takes something of torch.nn.functional by a computed name"),
+        ("getattr(F, self.computed)", "takes something of torch.nn.functional by a computed name"),
+        ("getattr(torch.ops.aten, x.name())", "takes something of torch.ops.aten by a computed name"),
+        ("F.__dict__[x.name()]", "takes something of torch.nn.functional by a computed name"),
+        ("vars(torch)[x.name()]", "takes something of torch by a computed name"),
+        ("operator.attrgetter(x.name())(torch)", "takes something of torch by a computed name"),
+        ("functools.reduce(getattr, x.path(), torch)", "takes something of torch by a computed name"),
+        ("list(map(getattr, [F], [x.name()]))", "hands getattr to another function, with a part of a library"),
+        ("globals()[x.name()]", "takes a global variable by a computed name"),
+        ("__import__(x.name())", "imports a module by a computed name"),
+        ("importlib.import_module(x.name())", "imports a module by a computed name"),
+        ("eval(name)", "uses eval"),
+        ("exec(name)", "uses exec"),
+        ("run = eval", "uses eval"),
+        ("compile(name, '', 'eval')", "uses compile"),
+        ("ctypes.CDLL(None)", "uses ctypes.CDLL"),
+        ("pickle.loads(name)", "uses pickle.loads"),
+        ("marshal.loads(name)", "uses marshal.loads"),
+        ("torch.jit.CompilationUnit(name)", "uses torch.jit.CompilationUnit"),
+        (
+            "lib.scaled_dot_product_attention(x, x, x)",
+            "takes scaled_dot_product_attention of something that is not known",
+        ),
+        (
+            "getattr(lib, 'scaled_dot_product_attention')(x)",
+            "takes scaled_dot_product_attention of something that is not known",
+        ),
+    ],
+)
+def test_what_hides_a_call_is_a_flag_and_no_hit(line, does):
+    text = in_forward(line)
+    found = flags(text)
+
+    assert names(text) == []
+    assert [flag.id for flag in found] == ["hidden-call"]
+    assert found[0].message == f"It {does} (line 12), so its source does not show all that it calls."
+    assert found[0].where == Place(file="main.py", line=12, source=line, function="forward")
+
+
+def test_a_decoder_is_a_flag_beside_a_computed_name():
+    line = "getattr(lib, x.name())(base64.b64decode(name))"
+
+    assert [flag.message.split(" (")[0] for flag in flags(in_forward(line))] == [
+        "It decodes a text with base64.b64decode and takes something by a computed name"
+    ]
+    assert flags(in_forward("base64.b64decode(name)")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "getattr(self, f'head_{len(x)}')(x)",
+        "getattr(self, name)",
+        "getattr(x, name)",
+        "getattr(lib, ''.join(sorted(name)))",
+        "getattr(F, name)(x)",
+        "getattr(F, name.lower())(x)",
+        "getattr(nn, self.activation)()",
+        "getattr(torch, 'softmax')(x, -1)",
+        "getattr(F, 'relu' if x else 'gelu')(x)",
+        "self.eval()",
+        "nn.Linear(1, 2).eval()",
+        "torch.compile(self)",
+        "__import__('math').sqrt(2)",
+        "importlib.import_module('math').sqrt(2)",
+        "globals()['helper']",
+        "{'softmax': F.softmax}[name](x)",
+        "self.attend.scaled_dot_product_attention(x)",
+        "pickle.dumps(x)",
+        "sys.modules['torch'].softmax(x, -1)",
+    ],
+)
+def test_what_honest_code_does_is_no_flag(line):
+    helper = "class Helper:\n    def scaled_dot_product_attention(self, x): return x\n"
+
+    assert flags(in_forward(line, helper)) == []
+
+
+def test_a_name_that_is_handed_in_is_a_flag_where_a_text_names_what_is_forbidden():
+    demonstration = "\nA('relu')(1, 'scaled_dot_product' + '_attention')\n"
+    text = in_forward("getattr(F, name)(x, x, x)")
+
+    assert flags(text) == []
+    assert len(flags(text + demonstration)) == 1
+
+
+def test_hiding_in_a_demonstration_costs_no_flag():
+    text = f"{HIDING}\nclass A:\n    def f(self, x): return x\nexec('import os')\nf = getattr(F, input())\n"
+
+    assert flags(text) == []
+
+
+def test_a_line_with_a_hit_needs_no_flag():
+    text = in_forward("eval('F.scaled_dot_product_attention')(x, x, x)")
+
+    assert names(text) == [PRODUCT]
+    assert flags(text) == []
+
+
+def test_a_students_own_function_of_that_name_is_no_flag():
+    assert flags(f"{HIDING}\ndef eval(x): return x\nclass A:\n    def f(self, x): return eval(x)\n") == []
+
+
+def test_there_are_only_so_many_flags():
+    text = f"{HIDING}\nclass A:\n    def f(self, x):\n" + lines("        eval(x + {n})\n", 50)
+
+    assert len(flags(text)) == 10
+
+
+def test_where_nothing_is_forbidden_nothing_is_hidden():
+    found = search(submission(main=in_forward("eval(name)")), Match(file="main.py", target="A"), Policy())
+
+    assert found.flags == ()
+
+
+def test_a_flag_in_a_notebook_names_its_cell():
+    cells = [{"cell_type": "code", "metadata": {}, "source": text} for text in ("", "class A:\n    x = eval(y)")]
+    notebook = read(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}).encode())
+    file = SourceFile(path="main.ipynb", content=notebook.content, cells=notebook.cells)
+    handed_in = Submission(student="ada", origin=Path("ada"), files=(file,), digest="")
+    (flag,) = search(handed_in, Match(file="main.ipynb", target="A"), POLICY).flags
+
+    assert "(cell 2, line 2)" in flag.message
+    assert (flag.where.cell, flag.where.line) == (2, 2)
+
+
+ROOT = Path(__file__).parent.parent
+HANDED_IN = [*ROOT.glob("solutions/*/accepted/*.py"), *ROOT.glob("solutions/*/reference.py")]
+HANDED_IN += [*ROOT.glob("submissions/**/*.py"), *ROOT.glob("submissions/**/*.ipynb")]
+WRONG = [*ROOT.glob("solutions/*/wrong/*.py")]
+
+
+def searched(path: Path) -> Found:
+    """What is found in all classes of a file together."""
+    content, cells = path.read_bytes(), ()
+    if path.suffix == ".ipynb":
+        notebook = read(content)
+        content, cells = notebook.content, notebook.cells
+    file = SourceFile(path=path.name, content=content, cells=cells)
+    handed_in = Submission(student="ada", origin=path, files=(file,), digest="")
+    tree = Program(handed_in.files).trees.get(path.name)
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)] if tree else []
+    found = [search(handed_in, Match(file=path.name, target=name), POLICY) for name in classes]
+    return Found(tuple(hit for one in found for hit in one.hits), tuple(flag for one in found for flag in one.flags))
+
+
+@pytest.mark.parametrize("path", [*HANDED_IN, *WRONG], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_solution_and_no_sample_is_a_flag_or_a_hit_unless_it_does_what_is_forbidden(path):
+    found = searched(path)
+    source = path.read_text(encoding="utf-8")
+
+    assert found.flags == ()
+    assert bool(found.hits) == (path.stem.startswith("forbidden_api") or "MultiheadAttention(" in source)

@@ -590,6 +590,38 @@ def test_the_next_question_has_a_budget_of_its_own():
     assert [type(asking.call(seconds=0.5)) for _ in range(12)] == [wire.Returned] * 12
 
 
+# -- tracing -----------------------------------------------------------------------------------------------------------
+
+
+def traced(asking: Client, *args: Any, **kwargs: Any) -> Any:
+    named = {name: tensors.encode(value) for name, value in kwargs.items()}
+    return asking.ask(wire.Trace(0, tuple(map(tensors.encode, args)), named, seconds=10.0))
+
+
+def test_a_traced_call_tells_its_steps_with_the_students_lines():
+    answer = traced(built(LINEAR, 2), torch.ones(1, 2), mask=None)
+
+    assert [step.function for step in answer.steps] == ["torch.nn.functional.linear", "torch.nn.functional.dropout"]
+    assert {step.frame.source for step in answer.steps} == {"return self.dropout(self.layer(x))"}
+    assert {(step.frame.file, step.frame.function) for step in answer.steps} == {(FILE, "forward")}
+
+
+def test_an_exception_in_a_traced_call_is_told_as_in_any_other():
+    raised = traced(raising("raise ValueError('no')"))
+
+    assert (raised.stage, raised.type, raised.frames[-1].source) == ("call", "ValueError", "raise ValueError('no')")
+
+
+def test_after_a_traced_call_nothing_is_recorded_any_more():
+    asking = built(LINEAR, 2)
+    first = traced(asking, torch.ones(1, 2))
+    traced(raising("raise ValueError('no')"))
+    asking.output(torch.ones(1, 2))
+
+    assert traced(asking, torch.ones(1, 2)) == first
+    assert torch._C._len_torch_function_stack() == 0
+
+
 # -- what the code switches for all of torch ---------------------------------------------------------------------------
 
 

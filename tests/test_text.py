@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from grader.text import clean, nearest
 
 
-@pytest.mark.parametrize("text", ["", "plain", "Zoë Ångström", "注意力", "tab\there", "two\nlines", "🙂", "a\u0301"])
+@pytest.mark.parametrize(
+    "text", ["", "plain", "Zoë Ångström", "注意力", "tab\there", "two\nlines", "🙂", "a\u0301", "❤\ufe0f", "שָׁ"]
+)
 def test_ordinary_text_stays_as_it_is(text):
     assert clean(text) == text
 
@@ -26,10 +28,19 @@ def test_ordinary_text_stays_as_it_is(text):
         ("\ufeffbom", r"\ufeffbom"),
         ("\u2028\u2029", r"\u2028\u2029"),
         ("\U000e0041", r"\U000e0041"),
+        ("a\u3164\u2800", r"a\u3164\u2800"),
+        ("a\U000e0080\ue000", r"a\U000e0080\ue000"),
+        ("a\ufe01\U000e0100", r"a\ufe01\U000e0100"),
+        ("\u0301a", r"\u0301a"),
+        ("a\u0489", r"a\u0489"),
     ],
 )
 def test_what_acts_instead_of_being_read_is_shown_as_an_escape(text, shown):
     assert clean(text) == shown
+
+
+def test_marks_heaped_on_a_letter_are_shown_as_far_as_writing_needs_them():
+    assert clean("a" + "\u0301" * 6 + "b\u0301") == "a" + "\u0301" * 4 + r"\u0301" * 2 + "b\u0301"
 
 
 def test_lone_surrogates_and_undecodable_bytes_become_the_replacement_character():
@@ -70,7 +81,16 @@ def test_nothing_that_acts_survives(text):
     cleaned = clean(text)
 
     cleaned.encode()
-    assert not {unicodedata.category(char) for char in cleaned if char not in "\n\t"} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert not {unicodedata.category(char) for char in cleaned if char not in "\n\t"} & {
+        "Cc",
+        "Cf",
+        "Cn",
+        "Co",
+        "Cs",
+        "Me",
+        "Zl",
+        "Zp",
+    }
 
 
 def test_the_nearest_known_word_is_found():

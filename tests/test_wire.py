@@ -49,6 +49,7 @@ REQUESTS: list[wire.Request] = [
     wire.Differentiate(
         module=0, args=(ARRAY,), kwargs={}, pick=(0, "output"), cotangents=ARRAY, forgiving=True, seconds=1.0
     ),
+    wire.Trace(0, (ARRAY,), {"mask": None}, seconds=1.0),
 ]
 
 OPENED = wire.Opened(
@@ -68,6 +69,14 @@ RAISED = wire.Raised(
 )
 FRAME_OF_A_CELL = wire.Frame("attention.ipynb", 3, "", "1 / 0", cell=4)
 EXECUTED = wire.Executed((wire.CellReport(4, "raised", "ValueError", "no", (FRAME_OF_A_CELL,)),), alive=True, output="")
+STEP = wire.Step(
+    function="torch.nn.functional.softmax",
+    tensors=(Hollow("float64", (2, 5, 5), "cpu"),),
+    arguments={"dim": -1, "1": (2, 3), "p": 0.5, "inplace": False, "equation": "bi,bj->bij"},
+    operators=("aten::_softmax",),
+    frame=wire.Frame("attention.py", 3, "forward", "return F.softmax(x, dim=-1)"),
+)
+TRACED = wire.Traced((STEP,), {"aten::_softmax": 1}, cut=False)
 REPLIES: list[wire.Reply] = [
     EXECUTED,
     OPENED,
@@ -76,6 +85,7 @@ REPLIES: list[wire.Reply] = [
     wire.Returned(Sequence((ARRAY, None)), (ARRAY,)),
     wire.Slopes(ARRAY, {"w": ARRAY}, ("bias",)),
     wire.Done(),
+    TRACED,
     RAISED,
 ]
 
@@ -461,6 +471,13 @@ def test_a_reply_that_lacks_any_of_its_fields_is_refused(pair, reply):
         (wire.Returned(None, ()), {"value": {"is": "Mapping", "items": {1: 2}}}),
         (wire.Slopes(None, {}, ()), {"gradients": {"w": {"is": "Opaque", "type": "x"}}}),
         (wire.Slopes(None, {}, ()), {"untouched": [1]}),
+        (TRACED, {"steps": [{}]}),
+        (TRACED, {"operators": {"aten::bmm": "1"}}),
+        (TRACED, {"operators": ["aten::bmm"]}),
+        (TRACED, {"cut": 0}),
+        (TRACED, {"steps": [{**tagged(STEP), "arguments": {"dim": [0.5]}}]}),
+        (TRACED, {"steps": [{**tagged(STEP), "frame": "line 3"}]}),
+        (TRACED, {"steps": [{**tagged(STEP), "passed": True}]}),
     ],
 )
 def test_a_reply_with_a_field_of_another_type_is_refused(pair, reply, changes):
@@ -586,6 +603,43 @@ def test_a_size_that_is_not_a_whole_number_is_refused(pair, size):
     value = {**tagged(Array("uint8", (1,), b"\x00")), "shape": [size]}
 
     refused(pair, {"is": "Returned", "value": value, "echo": []})
+
+
+# -- traces ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_trace_within_its_bounds_is_sound():
+    wire.check_trace(TRACED)
+    wire.check_trace(wire.Traced((STEP,) * wire.STEPS_CAP, {}, cut=True))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"function": "x" * (wire.NAME_CAP + 1)},
+        {"operators": ("x" * (wire.NAME_CAP + 1),)},
+        {"operators": ("x",) * (wire.STEP_OPERATORS_CAP + 1)},
+        {"tensors": (Hollow("float32", (-1,), "cpu"),)},
+        {"tensors": (Hollow("float32", (1,) * (wire.MAX_AXES + 1), "cpu"),)},
+    ],
+)
+def test_a_trace_with_a_step_out_of_bounds_is_refused(changes):
+    with pytest.raises(WireError):
+        wire.check_trace(wire.Traced((msgspec.structs.replace(STEP, **changes),), {}, cut=False))
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        wire.Traced((STEP,) * (wire.STEPS_CAP + 1), {}, cut=False),
+        wire.Traced((), {str(number): 1 for number in range(wire.OPERATORS_CAP + 1)}, cut=False),
+        wire.Traced((), {"x" * (wire.NAME_CAP + 1): 1}, cut=False),
+        wire.Traced((), {"aten::bmm": 0}, cut=False),
+    ],
+)
+def test_a_trace_out_of_bounds_is_refused(trace):
+    with pytest.raises(WireError):
+        wire.check_trace(trace)
 
 
 # -- whatever arrives --------------------------------------------------------------------------------------------------

@@ -166,6 +166,16 @@ CATALOGUE = MappingProxyType(
             "not repeatable", "Two calls in eval mode differ, even without dropout: something is drawn in forward."
         ),
         "dropout-in-eval": Entry("dropout in eval mode", "Two calls in eval mode differ: dropout must rest there."),
+        "answers-depend-on-history": Entry(
+            "answers change with what was asked before",
+            "Asked the same once more, in another order and a fresh process, the same weights gave other outputs in"
+            " eval mode. The output may depend on the input, the mask and the weights, and on nothing that"
+            " earlier calls left behind.",
+        ),
+        "answers-depend-on-precision": Entry(
+            "other outputs in single precision",
+            "In float32 the module computes something else than in float64, by far more than rounding.",
+        ),
         "dropout-never-on": Entry("dropout without effect", "In train mode nothing is dropped."),
         "hard-coded-dtype": Entry("fixed precision", "Some tensor is created in a fixed dtype instead of the input's."),
         "hard-coded-device": Entry("fixed device", "Some tensor is created on the CPU instead of the input's device."),

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from grader import reports
 from grader.model import Cohort, Status
-from grader.reports.terminal import render_table
+from grader.reports.terminal import isolation_line, plain, render_table
 
 
 def write_reports(cohort: Cohort, out: Path) -> dict[str, bytes]:
@@ -29,14 +29,13 @@ def show(cohort: Cohort, out: Path, *, reused: int) -> None:
     console = Console()
     console.print(render_table(cohort, width=console.width))
     console.print(_counts(cohort, reused), highlight=False)
-    missing = f" (missing: {', '.join(cohort.isolation.missing)})" if cohort.isolation.missing else ""
-    console.print(f"Isolation: {cohort.isolation.level.value}{missing}.", highlight=False, soft_wrap=True)
+    console.print(isolation_line(cohort), highlight=False, soft_wrap=True, markup=False, emoji=False)
     if cohort.interrupted:
         console.print(
             "Stopped before the end; what is finished is kept, and the next run goes on from here.", soft_wrap=True
         )
     where = f"Report: {out / 'index.html'} (a page for each student: {out / '<assignment>' / '<student>.html'})"
-    console.print(where, highlight=False, soft_wrap=True, markup=False)
+    console.print(plain(where), highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def _counts(cohort: Cohort, reused: int) -> str:

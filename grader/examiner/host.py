@@ -12,6 +12,8 @@ assignment against a worker and reports every result as soon as it is known.
 from __future__ import annotations
 
 import gc
+import hashlib
+import random
 import socket
 import sys
 import time
@@ -21,26 +23,34 @@ from typing import Final
 
 import msgspec
 import pytest
+import torch
 
-from grader import wire
-from grader.errors import GraderError
-from grader.examiner.explaining import Notebook, prove
+from grader.examiner.agency import RemoteAgency
+from grader.examiner.explaining import Notebook, finding, prove
 from grader.examiner.fixtures import Fixtures, Sitting
+from grader.examiner.module import Manner
 from grader.examiner.reference import InProcess
+from grader.examiner.repetition import Repetition, reordered, repeat
 from grader.examiner.reporting import blocked, result_of, worst
-from grader.examiner.session import Session, Worker
-from grader.forkserver import Fate, ForkServer, Note
-from grader.model import CheckResult, CheckSpec, Finding, Limits, Match, Outcome
-from grader.orders import Course, Finished, FromHost, Hire, Order, Post, Reported, Retire, Setup
-
-HOST_PATIENCE: Final = 60.0
-"""Seconds to wait for the host to supply or end a worker: it does nothing else meanwhile."""
+from grader.examiner.session import Session
+from grader.examiner.tracing import traced_flags
+from grader.forkserver import ForkServer, Note
+from grader.model import Certainty, CheckResult, CheckSpec, Finding, Flag, Limits, Match, Outcome
+from grader.orders import Course, Finished, FromHost, Order, Post, Reported, Setup
 
 UNHURRIED: Final = Limits(seconds=3600, check_seconds=600, import_seconds=600)
 """The reference is warmed up with; its first answers take longer than any later ones."""
 
 LOOKS: Final = 4
 """How often forgotten imports are supplied at most; each time may uncover another."""
+
+NOT_ASKED_AGAIN: Final = Flag(
+    id="not-asked-again",
+    message="Most of the time for this submission was used up, so no second worker was asked the same.",
+)
+
+SAID_BY_A_CHECK: Final = frozenset({"not-repeatable", "dropout-in-eval"})
+"""Findings of checks that a submission's answers change; one of them is enough."""
 
 SLIM: Final = tuple(
     f"-pno:{name}"
@@ -111,17 +121,20 @@ class Examiner(Fixtures):
         session = Session(InProcess(Path(course.reference)), match, UNHURRIED, seed=0)
         self.sitting = Sitting(session, course.contract, (), seed="the reference")
         results: list[CheckResult] = []
-        self._run_checks(course, results.append)
-        return [
+        self._run_checks(course, course.checks, results.append)
+        problems = [
             f"{course.id}: {result.check} {result.outcome} on the reference solution: {result.message}\n{result.detail}"
             for result in results
             if result.outcome is not Outcome.PASSED
         ]
+        if not problems and not repeat(session.record, session.again(seed=1), random.Random(0)).agrees:
+            problems.append(f"{course.id}: the reference solution's answers depend on what it was asked before")
+        return problems
 
-    def _run_checks(self, course: Course, report: Report) -> None:
-        """Run a course's checks in order; one whose prerequisite did not pass is blocked by its root cause."""
+    def _run_checks(self, course: Course, specs: tuple[CheckSpec, ...], report: Report) -> None:
+        """Run a course's checks in this order; one whose prerequisite did not pass is blocked by its root cause."""
         roots: dict[str, str] = {}  # check that did not pass -> the check that is the reason
-        for spec in course.checks:
+        for spec in specs:
             blocker = next((roots[needed] for needed in spec.after if needed in roots), None)
             result = blocked(spec, blocker) if blocker else self._run_check(course, spec)
             if result.outcome is not Outcome.PASSED:
@@ -143,11 +156,15 @@ class Examiner(Fixtures):
         gc.disable()
         self.notebook = Notebook()
         order = msgspec.json.decode(payload, type=Order)
-        course = self._courses[order.assignment]
+        course = _with_patience(self._courses[order.assignment], order.patience)
         post = Post(socket.socket(fileno=descriptors[0]), FromHost)
-        agency, seed = RemoteAgency(post), int(order.seed[:8], 16)
-        session = Session(agency, order.match, course.limits, seed=seed, notebook=order.notebook)
-        findings = self._look(course, order, session, post, second=False)
+        session = Session(
+            RemoteAgency(post), order.match, course.limits, seed=seed_of(order.seed), notebook=order.notebook
+        )
+        results = self._look(course, order, session, post, second=False)
+        traced = traced_flags(course, order, session)
+        flags = self._ask_again(course, order, session, post, results)
+        findings = self.notebook.findings()
         supplied, second = self._look_again(course, order, session, post)
         post.send(
             Finished(
@@ -160,11 +177,14 @@ class Examiner(Fixtures):
                 output=session.output,
                 findings=findings,
                 warnings=order.match.warnings,
+                flags=(*flags, *traced),
             )
         )
 
-    def _look(self, course: Course, order: Order, session: Session, post: Post, *, second: bool) -> tuple[Finding, ...]:
-        """Run all checks, report each, and return what was found."""
+    def _look(
+        self, course: Course, order: Order, session: Session, post: Post, *, second: bool
+    ) -> tuple[CheckResult, ...]:
+        """Run all checks, report each, and note what is found."""
         self.sitting = Sitting(session, course.contract, order.policy_hits, order.seed)
         results: list[CheckResult] = []
 
@@ -172,10 +192,53 @@ class Examiner(Fixtures):
             results.append(result)
             post.send(Reported(result=result, second=second))
 
-        self._run_checks(course, report)
+        self._run_checks(course, course.checks, report)
         for proven in prove(course, session, tuple(results)):
             self.notebook.add(proven)
-        return self.notebook.findings()
+        return tuple(results)
+
+    def _ask_again(
+        self, course: Course, order: Order, session: Session, post: Post, results: tuple[CheckResult, ...]
+    ) -> tuple[Flag, ...]:
+        """Ask a second worker some of the same; if it answers differently, checks look at it too, and the worse counts.
+
+        Those that did not pass before need not: there is nothing worse. It is looked at in the worker that gave the
+        other answers: in a fresh one, code that knows when it is the first might be at its best again. What the checks
+        say about that worker is no finding of its own: why they say it is known.
+        """
+        if not session.record.calls:
+            return ()
+        if not session.has_time_for_another_look():
+            return (NOT_ASKED_AGAIN,)
+        name = f"{order.seed}:again"
+        dice, other = random.Random(name), session.again(seed=seed_of(name))
+        in_doubt = any(result.outcome is not Outcome.PASSED for result in results)
+        repetition = repeat(session.record, other, dice, in_doubt=in_doubt)
+        if repetition.agrees:
+            return ()
+        first, found = {result.check: result for result in results}, self.notebook
+        self.notebook = Notebook()
+        self.sitting = Sitting(other, course.contract, order.policy_hits, name)
+        other.insistence = dice
+        if repetition.narrow_different:
+            other.memory["manner"] = Manner(torch.float32, session.memory["manner"].batched)
+        passed = tuple(spec for spec in course.checks if first[spec.id].outcome is Outcome.PASSED)
+        self._run_checks(
+            course,
+            reordered(passed, dice),
+            lambda result: post.send(Reported(result=worst([first[result.check], result]))),
+        )
+        self.notebook = found
+        self._note(repetition)
+        return ()
+
+    def _note(self, repetition: Repetition) -> None:
+        known = {each.id for each in self.notebook.findings()}
+        if repetition.different and not known & SAID_BY_A_CHECK:
+            evidence = {"asked again": repetition.asked, "answered differently": repetition.different}
+            self.notebook.add(finding("answers-depend-on-history", Certainty.OBSERVED, evidence={**evidence}))
+        if repetition.narrow_different and not (repetition.different or known & SAID_BY_A_CHECK):
+            self.notebook.add(finding("answers-depend-on-precision", Certainty.OBSERVED))
 
     def _look_again(
         self, course: Course, order: Order, session: Session, post: Post
@@ -192,8 +255,14 @@ class Examiner(Fixtures):
                 break
             supplied += fresh
             self.notebook = Notebook()
-            findings = self._look(course, order, session.again(supply=supplied), post, second=True)
+            self._look(course, order, session.again(supply=supplied), post, second=True)
+            findings = self.notebook.findings()
         return supplied, findings
+
+
+def seed_of(name: str) -> int:
+    """What a worker's random numbers begin with: 32 bits, since numpy takes no more."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
 
 
 def run_item(item: pytest.Item) -> BaseException | None:
@@ -220,27 +289,16 @@ def run_item(item: pytest.Item) -> BaseException | None:
     return error
 
 
-class RemoteAgency:
-    """Workers from the host: it spawns them, hands over their sockets, and ends them."""
-
-    def __init__(self, post: Post) -> None:
-        self._post = post
-
-    def hire(self, *, executed: bool) -> Worker:
-        """A fresh worker."""
-        self._post.send(Hire(executed=executed))
-        _, descriptors = self._post.receive(deadline=time.monotonic() + HOST_PATIENCE)
-        if len(descriptors) != 1:
-            raise GraderError("the host did not hand over a worker")
-        stream = socket.socket(fileno=descriptors[0])
-        return wire.Asker(wire.Connection(stream, wire.Reply, peer="the submission's process"))
-
-    def retire(self, *, gone: bool) -> Fate:
-        """End the last worker."""
-        self._post.send(Retire(gone=gone))
-        retired, _ = self._post.receive(deadline=time.monotonic() + HOST_PATIENCE)
-        fate: Fate = retired.fate
-        return fate
+def _with_patience(course: Course, factor: float) -> Course:
+    """The course with budgets that are longer by this factor: for code that the machine kept waiting."""
+    limits = course.limits
+    longer = msgspec.structs.replace(
+        limits,
+        seconds=limits.seconds * factor,
+        check_seconds=limits.check_seconds * factor,
+        import_seconds=limits.import_seconds * factor,
+    )
+    return msgspec.structs.replace(course, limits=longer)
 
 
 def _receive_setup(control: socket.socket) -> Setup:

@@ -132,6 +132,12 @@ class Module:
         returned = self._session.ask(lambda s: wire.Call(self._module, args, kwargs, False, s), wire.Returned)
         return first_tensor(decoded(returned.value))
 
+    def trace(self, x: Tensor) -> wire.Traced:
+        """What torch functions it says it calls for `x` `(batch, seq, embed)`, or for its first sample."""
+        args, kwargs = self._plan.arguments(self._arguments(x if self._manner.batched else x[0], None))
+        traced: wire.Traced = self._session.ask(lambda s: wire.Trace(self._module, args, kwargs, s), wire.Traced)
+        return traced
+
     def _call(self, x: Tensor, mask: Tensor | None) -> object:
         value, _ = self._send(self._arguments(x, mask), echo=False)
         return value

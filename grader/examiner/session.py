@@ -8,21 +8,21 @@ well, its definitions alone are. A notebook's cells are run once, and workers ar
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from grader import wire
 from grader.checks.faults import Fault, Killed, Raised, TimedOut
-from grader.checks.faults import place as where
 from grader.errors import DeadlinePassed, PeerClosed, WireError
+from grader.examiner import insisting
+from grader.examiner.endings import cell_run, describe_fate
+from grader.examiner.record import Record
 from grader.forkserver import Fate
 from grader.model import CellOutcome, CellRun, Limits, Loading, Match, Place
 from grader.orders import NotebookBudget
 from grader.text import clean
-
-BROKEN_OFF = 70
-"""The exit code of a worker whose own part, not the student's, could not go on."""
 
 SOFT_SHARE = 0.8
 """The share of the remaining time after which a worker interrupts itself, so that it can still say at which line."""
@@ -31,20 +31,10 @@ SOFT_SHARE = 0.8
 NOTEBOOK_PATIENCE = 12.0
 """Seconds beyond a notebook's budget: it is the worker that keeps that, and stops each cell."""
 
-CELLS_CAP = 100
-TRACE_CAP = 12
+ANOTHER_LOOK = 2.0
+"""How much time must be left for looking at all of a submission once more, measured in what it has taken so far."""
 
-SIGNALS = {
-    4: "an illegal instruction",
-    6: "an abort inside a library",
-    7: "a bus error",
-    8: "an arithmetic fault inside a library",
-    9: "being killed, most often for using too much memory",
-    11: "a segmentation fault, often very deep recursion or wrong use of memory",
-    24: "using too much CPU time",
-    25: "writing a file that is too large",
-}
-"""What ended a process, as the end of a sentence, by signal number."""
+CELLS_CAP = 100
 
 
 class Worker(Protocol):
@@ -80,6 +70,8 @@ class Session:
         generation: counts the workers.
         faults: counts the faults that questions ended with.
         memory: what adapters found out about this submission, by their own keys; it dies with the session.
+        record: what it was asked that can be asked again.
+        insistence: where set, each call that can be repeated is, as often as this says.
     """
 
     def __init__(
@@ -114,21 +106,34 @@ class Session:
         self.loading_where: Place | None = None
         self.cells: tuple[CellRun, ...] = ()
         self.memory: dict[object, Any] = {}
+        self.record = Record()
+        self.insistence: random.Random | None = None
 
-    def again(self, *, supply: tuple[str, ...]) -> Session:
-        """Another session about the same submission, loaded in the way this one found, with these imports supplied.
+    def again(self, *, supply: tuple[str, ...] | None = None, seed: int | None = None) -> Session:
+        """Another session about the same submission, loaded in the way this one found.
 
-        It shares this one's time, and takes its agency over.
+        It shares this one's time, and takes its agency over. Where `supply` or `seed` are given, they take the place of
+        this one's.
         """
         if self._worker is not None:
             self._retire()
         other = Session(
-            self._agency, self._match, self._limits, seed=self._seed, notebook=self._notebook, supply=supply
+            self._agency,
+            self._match,
+            self._limits,
+            seed=self._seed if seed is None else seed,
+            notebook=self._notebook,
+            supply=self._supply if supply is None else supply,
         )
         other._job_deadline = self._job_deadline
         other._execution_seconds = self._execution_seconds
         other._definitions_only = self.loading in (Loading.DEFINITIONS, Loading.NOTHING)
         return other
+
+    def has_time_for_another_look(self) -> bool:
+        """Whether as much as was done so far could be done once more, with some to spare."""
+        left = self._job_deadline - time.monotonic()
+        return left >= ANOTHER_LOOK * (self._limits.seconds - left)
 
     def begin_check(self) -> None:
         """Start the clock of a check."""
@@ -159,11 +164,22 @@ class Session:
             Fault: the submission's code raised, was too slow, or ended its process.
         """
         self.open()
+        times = self._times(build(0.0))
         try:
-            return self._ask(build, expected, self._check_deadline, self._limits.check_seconds)
+            answers = [
+                self._ask(build, expected, self._check_deadline, self._limits.check_seconds) for _ in range(times)
+            ]
+            return answers[0] if times == 1 else insisting.believed(answers)
         except Fault:
             self.faults += 1
             raise
+
+    def _times(self, question: wire.Question) -> int:
+        """How often to ask it: once, unless it is to be insisted on and half of the check's time is still left."""
+        hurried = self._check_deadline - time.monotonic() < self._limits.check_seconds / 2
+        if self.insistence is None or hurried or not self.record.covers(self.generation, question):
+            return 1
+        return insisting.times(self.insistence)
 
     def _open_first(self) -> None:
         first: Fault | None = None
@@ -268,8 +284,9 @@ class Session:
         if remaining <= 0:
             raise TimedOut(late)
         assert self._worker is not None
+        question = build(remaining * SOFT_SHARE)
         try:
-            answer = self._worker.ask(build(remaining * SOFT_SHARE), deadline=deadline)
+            answer = self._worker.ask(question, deadline=deadline)
             if isinstance(answer, wire.Built):
                 wire.check_leaves(answer.leaves)
         except DeadlinePassed:
@@ -280,6 +297,7 @@ class Session:
         except WireError:
             self._retire()
             raise Killed("The process sent something other than an answer and was stopped.") from None
+        self.record.note(self.generation, question, answer)
         if isinstance(answer, wire.Raised):
             if answer.overtime:
                 self._retire()
@@ -300,24 +318,3 @@ class Session:
         if worker is not None:
             worker.close()
         return self._agency.retire(gone=gone)
-
-
-def cell_run(report: wire.CellReport) -> CellRun:
-    """A worker's report of a cell, cleaned; what it claims beyond the known outcomes counts as an exception."""
-    known = {outcome.value: outcome for outcome in CellOutcome}
-    error = f"{report.type}: {report.message}" if report.message.strip() else report.type
-    return CellRun(
-        cell=report.cell,
-        outcome=known.get(report.outcome, CellOutcome.RAISED),
-        error=clean(error, limit=600, keep_newlines=False),
-        trace=tuple(place for frame in report.frames[-TRACE_CAP:] if (place := where((frame,))) is not None),
-    )
-
-
-def describe_fate(fate: Fate) -> str:
-    """How a process ended, as the end of a sentence that begins with "the process"."""
-    if fate.stopped or fate.code == BROKEN_OFF:
-        return "broke off its connection to the grader"
-    if fate.signal is not None:
-        return f"was ended by {SIGNALS.get(fate.signal, f'signal {fate.signal}')}"
-    return f"ended itself with exit code {fate.code} (for example through os._exit)"

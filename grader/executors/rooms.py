@@ -186,7 +186,7 @@ def _require(least: IsolationLevel, worker: WarmProcess) -> None:
     """Raise `IsolationError` when children of this process are walled in less than that."""
     given, levels = _isolation(worker), tuple(IsolationLevel)
     if levels.index(given.level) > levels.index(least):
-        raise IsolationError(asked=least, given=given.level, missing=given.missing)
+        raise IsolationError(asked=least.value, given=given.level.value, missing=given.missing)
 
 
 def _course(assignment: Assignment) -> Course:

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -35,6 +35,9 @@ END_PATIENCE: Final = 5.0
 """Seconds for a process to end with all its children; what has not answered before gets less."""
 
 
+T = TypeVar("T")
+
+
 class Lease:
     """A child of a warm process. It lives until it ends, `end` is called, or the lease is closed."""
 
@@ -45,7 +48,7 @@ class Lease:
         self._parent = parent
         packets.settimeout(LOOK_EVERY)
         try:
-            self.pid = msgspec.json.decode(self._receive(), type=int)
+            self.pid = self._decoded(int)
         except BaseException:
             packets.close()
             raise
@@ -64,13 +67,21 @@ class Lease:
         with self._packets:
             ended = bool(select.select([self._packets], [], [], patience)[0])
             self.hang_up()
-            fate = msgspec.json.decode(self._receive(), type=Fate)
+            fate = self._decoded(Fate)
         return msgspec.structs.replace(fate, stopped=patience > 0 and not ended)
 
     def hang_up(self) -> None:
         """Have the child killed, and wait for nothing."""
         with contextlib.suppress(OSError):  # it has ended already, and its fate is waiting
             self._packets.shutdown(socket.SHUT_WR)  # not a message: unread, it would reset what the server sends
+
+    def _decoded(self, kind: type[T]) -> T:
+        """What the server says, or `WarmProcessError` when it says something else."""
+        try:
+            return msgspec.json.decode(self._receive(), type=kind)
+        except msgspec.MsgspecError:
+            message = f"the {self._room} process said something that makes no sense"
+            raise WarmProcessError(message, room=self._room, pid=self._parent) from None
 
     def _receive(self) -> bytes:
         reason, until = "no answer", time.monotonic() + SPAWN_PATIENCE

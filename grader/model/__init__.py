@@ -22,13 +22,13 @@ from grader.model.attempt import (
     CheckResult,
     Cohort,
     Finding,
-    Flag,
     Grade,
     Isolation,
     SecondLook,
 )
 from grader.model.submission import (
     Cell,
+    Flag,
     IgnoredFile,
     Job,
     Match,

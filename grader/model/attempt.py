@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from grader.model.assignment import Assignment, CheckSpec
-from grader.model.submission import IgnoredFile, Place
+from grader.model.submission import Flag, IgnoredFile, Place
 from grader.model.vocabulary import CellOutcome, Certainty, Entity, IsolationLevel, Loading, Outcome, Status
 
 
@@ -86,19 +86,6 @@ class Isolation(Entity, frozen=True, kw_only=True):
 
     level: IsolationLevel
     missing: tuple[str, ...] = ()
-
-
-class Flag(Entity, frozen=True, kw_only=True):
-    """Something that only an instructor is told, and that never changes points: what student code says of itself.
-
-    Attributes:
-        id: `forbidden-api`, say.
-        message: a sentence for the instructor.
-    """
-
-    id: str
-    message: str
-    where: Place | None = None
 
 
 class Attempt(Entity, frozen=True, kw_only=True):

@@ -83,6 +83,19 @@ class PolicyHit(Entity, frozen=True, kw_only=True):
     where: Place
 
 
+class Flag(Entity, frozen=True, kw_only=True):
+    """Something that only an instructor is told, and that never changes points: what can only be suspected.
+
+    Attributes:
+        id: `hidden-call`, say.
+        message: a sentence for the instructor.
+    """
+
+    id: str
+    message: str
+    where: Place | None = None
+
+
 class Match(Entity, frozen=True, kw_only=True):
     """Which class of a submission is graded for an assignment, and what was noticed while choosing it."""
 
@@ -97,6 +110,7 @@ class Job(Entity, frozen=True, kw_only=True):
     Attributes:
         key: names its attempt in the store.
         seed: where all random inputs of its checks come from; secret, and the same at every regrade.
+        policy_hits, flags: what its source shows of forbidden functions, and what it hides.
     """
 
     key: str
@@ -105,3 +119,4 @@ class Job(Entity, frozen=True, kw_only=True):
     assignment: Assignment
     match: Match
     policy_hits: tuple[PolicyHit, ...] = ()
+    flags: tuple[Flag, ...] = ()

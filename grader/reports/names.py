@@ -15,6 +15,7 @@ from grader.model import Cohort
 
 LONGEST = 80
 _DIGITS = 8
+_LOOKED_AT = 1_000  # characters of a name; a file system allows 255 bytes
 _RESERVED = re.compile(r"con|prn|aux|nul|conin|conout|clock|com\d?|lpt\d?|index")
 """Devices of Windows, and the name of the class page."""
 _LOOKS_MADE = re.compile(rf"-[0-9a-f]{{{_DIGITS},}}$")
@@ -63,5 +64,5 @@ def _name(original: str, digits: int) -> str:
 
 
 def _slug(text: str) -> str:
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    ascii_text = unicodedata.normalize("NFKD", text[:_LOOKED_AT]).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9_]+", "-", ascii_text).strip("-_")

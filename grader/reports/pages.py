@@ -1,17 +1,31 @@
 """The pages of a run: `index.html` for the instructor, `<assignment>/<student>.html` for each student.
 
-Every page stands alone: its style is inside, it loads nothing, it runs nothing, and its security policy says so.
+Every page stands alone: its style is inside, it loads nothing, it runs nothing, and its security policy says so. What a
+policy inside a page cannot forbid is being framed by another page: `frame-ancestors` counts only as a header, so who
+serves these pages sets it there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
-from grader.model import Assignment, CheckGrade, CheckSpec, Cohort, Entity, Grade, Outcome, Status
+from grader.model import (
+    Assignment,
+    CheckGrade,
+    CheckSpec,
+    Cohort,
+    Entity,
+    Flag,
+    Grade,
+    IsolationLevel,
+    Outcome,
+    Status,
+)
 from grader.reports.names import report_paths
 from grader.reports.templating import Caps, fit, html
 from grader.reports.views import StudentView, student_views
-from grader.reports.wording import what_went_wrong
+from grader.reports.wording import LITTLE_ISOLATION, what_went_wrong
 
 INDEX = "index.html"
 BUDGET = 200_000
@@ -31,6 +45,26 @@ class Cell(Entity, frozen=True, kw_only=True):
     def unusual(self) -> bool:
         """Whether a person should look at it."""
         return self.grade.status in {Status.NEEDS_ATTENTION, Status.REJECTED}
+
+    @property
+    def failures(self) -> tuple[CheckGrade, ...]:
+        """The checks that we failed to carry out."""
+        return tuple(check for check in self.problems if check.result.outcome is Outcome.INTERNAL)
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What only an instructor is told."""
+        return self.grade.attempt.flags if self.grade.attempt else ()
+
+    @property
+    def level(self) -> IsolationLevel | None:
+        """What the code ran behind; None when none was run."""
+        return self.grade.attempt.isolation.level if self.grade.attempt else None
+
+    @property
+    def weak(self) -> bool:
+        """Whether an instructor must not overlook how little walled it in."""
+        return self.level in LITTLE_ISOLATION
 
 
 class PassRate(Entity, frozen=True, kw_only=True):
@@ -71,6 +105,7 @@ def class_page(cohort: Cohort) -> bytes:
     for cell in cells:
         rows.setdefault(cell.grade.student, {})[cell.grade.assignment] = cell
     columns = _columns(cohort)
+    levels = _levels(cells)
     rates = [(assignment, _pass_rates(assignment, cohort.grades)) for assignment in cohort.assignments]
     template = html().get_template("class.html")
 
@@ -80,7 +115,10 @@ def class_page(cohort: Cohort) -> bytes:
             columns=columns,
             rows=rows,
             rates=rates,
+            levels=levels,
+            weak=bool(levels) and cohort.isolation.level in LITTLE_ISOLATION,
             attention=[cell for cell in cells if cell.unusual],
+            flagged=[cell for cell in cells if cell.flags],
             ignoring=[cell for cell in cells if cell.grade.ignored],
             caps=caps,
         )
@@ -102,6 +140,12 @@ def _cells(cohort: Cohort) -> list[Cell]:
         )
         for grade in cohort.grades
     ]
+
+
+def _levels(cells: list[Cell]) -> dict[str, int]:
+    """How many submissions ran at each level, best first."""
+    counts = Counter(cell.level for cell in cells)
+    return {level.value: counts[level] for level in IsolationLevel if counts[level]}
 
 
 def _columns(cohort: Cohort) -> dict[str, str]:

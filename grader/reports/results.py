@@ -5,149 +5,213 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sized
 from typing import TypeAlias
 
-from grader.model import CellRun, CheckGrade, CheckResult, Cohort, Finding, Grade, Place, SecondLook
+from grader.model import CellRun, CheckGrade, CheckResult, Cohort, Finding, Flag, Grade, Isolation, Place, SecondLook
 from grader.reports.names import report_paths
-from grader.reports.templating import Caps
-from grader.reports.wording import clip, visible
+from grader.reports.templating import LADDER, Caps
+from grader.reports.wording import clip
+from grader.text import characters
 
 FORMAT = "grader/results/1"
 FILE = "results.json"
+BUDGET = 500_000
+"""Characters that one submission takes here, without the indentation."""
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
 
-_CAPS = Caps()
-_SUSPECT = re.compile("[^\n -~]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_LADDER = (Caps(items=200), *LADDER)
+_INSIDE = 50
+"""Entries of a list that itself is in an entry of a list: a traceback, the evidence of a finding."""
+_PATH = 1_000
+_SUSPECT = re.compile(r"[^\n -~]+|(?<=#)#(?=\w*\[)")
+"""What may be hidden; and what a log of GitHub Actions or Azure Pipelines takes for a command, `##[error]`."""
 
 
 def render(cohort: Cohort) -> dict[str, bytes]:
     """The one file of this format: UTF-8, keys in a fixed order, characters that cannot be seen as `\\u` escapes."""
     text = json.dumps(_cohort(cohort), indent=2, ensure_ascii=False, allow_nan=False)
-    return {FILE: (_escape_hidden(text) + "\n").encode()}
+    return {FILE: (_SUSPECT.sub(_escape_hidden, text) + "\n").encode()}
 
 
 def _cohort(cohort: Cohort) -> Json:
     reports = report_paths(cohort, "html")
+    caps = _LADDER[0]
     return {
         "format": FORMAT,
         "grader": cohort.grader,
         "torch": cohort.torch,
         "finished": cohort.finished,
         "interrupted": cohort.interrupted,
-        "isolation": {"level": cohort.isolation.level, "missing": _texts(cohort.isolation.missing)},
+        "isolation": _isolation(cohort.isolation, caps),
         "assignments": [
-            {"id": assignment.id, "title": assignment.title, "max_points": _points(assignment.max_points)}
+            {
+                "id": assignment.id,
+                "title": clip(assignment.title, caps.message),
+                "max_points": _points(assignment.max_points),
+            }
             for assignment in cohort.assignments
         ],
-        "submissions": [_submission(grade, reports[grade.student, grade.assignment]) for grade in cohort.grades],
+        "submissions": [_bounded(grade, reports[grade.student, grade.assignment]) for grade in cohort.grades],
     }
 
 
-def _submission(grade: Grade, report: str) -> Json:
+def _bounded(grade: Grade, report: str) -> Json:
+    """One submission, with the widest caps that keep it within `BUDGET`, or with the narrowest there are."""
+    members: Json = None
+    for caps in _LADDER:
+        members = _submission(grade, report, caps)
+        if len(json.dumps(members)) <= BUDGET:
+            break
+    return members
+
+
+def _submission(grade: Grade, report: str, caps: Caps) -> Json:
     attempt = grade.attempt
+    warnings, repairs, cells, findings, flags = (
+        (attempt.warnings, attempt.repairs, attempt.cells, attempt.findings, attempt.flags)
+        if attempt
+        else ((), (), (), (), ())
+    )
     members: dict[str, Json] = {
-        "student": _text(grade.student),
+        "student": clip(grade.student, _PATH),
         "assignment": grade.assignment,
-        "files": _texts(grade.files),
+        "files": _texts(grade.files, caps, _PATH),
         "digest": grade.digest,
         "status": grade.status,
-        "reason": _text(grade.reason, _CAPS.message),
+        "reason": clip(grade.reason, caps.message),
         "points": _points(grade.points),
         "max_points": _points(grade.max_points),
         "seconds": _points(attempt.seconds if attempt else 0.0),
         "reused": grade.reused,
-        "isolation": attempt.isolation.level if attempt else None,
+        "isolation": _isolation(attempt.isolation, caps) if attempt else None,
         "report": report,
-        "ignored": [{"path": _text(file.path), "reason": _text(file.reason)} for file in grade.ignored],
-        "warnings": [_text(warning, _CAPS.message) for warning in attempt.warnings] if attempt else [],
+        "ignored": [
+            {"path": clip(file.path, _PATH), "reason": clip(file.reason, caps.message)}
+            for file in grade.ignored[: caps.items]
+        ],
+        "warnings": _texts(warnings, caps, caps.message),
         "loading": attempt.loading if attempt else None,
-        "loading_note": _text(attempt.loading_note, _CAPS.message) if attempt else "",
+        "loading_note": clip(attempt.loading_note, caps.message) if attempt else "",
     }
     if attempt and attempt.loading_where:
-        members["loading_where"] = _place(attempt.loading_where)
-    members["repairs"] = [_text(repair, _CAPS.message) for repair in attempt.repairs] if attempt else []
-    members["cells"] = [_cell(cell) for cell in attempt.cells] if attempt else []
-    members["checks"] = [_check(check) for check in grade.checks]
-    members["findings"] = [_finding(finding) for finding in attempt.findings] if attempt else []
+        members["loading_where"] = _place(attempt.loading_where, caps)
+    members["repairs"] = _texts(repairs, caps, caps.message)
+    members["cells"] = [_cell(cell, caps) for cell in cells[: caps.items]]
+    members["checks"] = [_check(check, caps) for check in grade.checks]
+    members["findings"] = [_finding(finding, caps) for finding in findings[: caps.items]]
+    members["flags"] = [_flag(flag, caps) for flag in flags[: caps.items]]
     if attempt and attempt.second_look:
-        members["second_look"] = _second_look(attempt.second_look)
-    return members
+        members["second_look"] = _second_look(attempt.second_look, caps)
+    return members | _left_out(
+        caps.items,
+        files=grade.files,
+        ignored=grade.ignored,
+        warnings=warnings,
+        repairs=repairs,
+        cells=cells,
+        findings=findings,
+        flags=flags,
+    )
 
 
-def _cell(run: CellRun) -> Json:
-    return {
+def _left_out(kept: int, **lists: Sized) -> dict[str, Json]:
+    """A member that says how many entries each list lost, if any did."""
+    lost: dict[str, Json] = {name: len(entries) - kept for name, entries in lists.items() if len(entries) > kept}
+    return {"left_out": lost} if lost else {}
+
+
+def _isolation(isolation: Isolation, caps: Caps) -> Json:
+    members: dict[str, Json] = {"level": isolation.level, "missing": _texts(isolation.missing, caps, caps.message)}
+    return members | _left_out(caps.items, missing=isolation.missing)
+
+
+def _cell(run: CellRun, caps: Caps) -> Json:
+    kept = min(caps.items, _INSIDE)
+    members: dict[str, Json] = {
         "cell": run.cell,
         "outcome": run.outcome,
-        "error": _text(run.error, _CAPS.message),
-        "trace": [_place(where) for where in run.trace],
+        "error": clip(run.error, caps.message),
+        "trace": [_place(where, caps) for where in run.trace[-kept:]],
     }
+    return members | _left_out(kept, trace=run.trace)
 
 
-def _second_look(look: SecondLook) -> Json:
-    return {
-        "supplied": [_text(statement, _CAPS.source) for statement in look.supplied],
-        "checks": [_result(result) for result in look.results],
-        "findings": [_finding(finding) for finding in look.findings],
+def _second_look(look: SecondLook, caps: Caps) -> Json:
+    members: dict[str, Json] = {
+        "supplied": _texts(look.supplied, caps, caps.source),
+        "checks": [_result(result, caps) for result in look.results],
+        "findings": [_finding(finding, caps) for finding in look.findings[: caps.items]],
     }
+    return members | _left_out(caps.items, supplied=look.supplied, findings=look.findings)
 
 
-def _result(result: CheckResult) -> Json:
+def _result(result: CheckResult, caps: Caps) -> Json:
     members: dict[str, Json] = {
         "id": result.check,
         "outcome": result.outcome,
-        "message": _text(result.message, _CAPS.message),
+        "message": clip(result.message, caps.message),
     }
     if result.where:
-        members["where"] = _place(result.where)
+        members["where"] = _place(result.where, caps)
     return members
 
 
-def _check(check: CheckGrade) -> Json:
+def _check(check: CheckGrade, caps: Caps) -> Json:
     spec, result = check.spec, check.result
     members: dict[str, Json] = {
         "id": spec.id,
-        "title": spec.title,
-        "concept": spec.concept,
+        "title": clip(spec.title, caps.message),
+        "concept": clip(spec.concept, caps.source),
         "hidden": spec.hidden,
         "outcome": result.outcome,
         "points": _points(check.points),
         "max_points": _points(spec.points),
-        "message": _text(result.message, _CAPS.message),
+        "message": clip(result.message, caps.message),
         "seconds": _points(result.seconds),
     }
     if result.where:
-        members["where"] = _place(result.where)
+        members["where"] = _place(result.where, caps)
     if result.blocked_by:
         members["blocked_by"] = result.blocked_by
     if result.detail:
-        members["detail"] = _text(result.detail, _CAPS.output)
+        members["detail"] = clip(result.detail, caps.output)
     return members
 
 
-def _finding(finding: Finding) -> Json:
+def _finding(finding: Finding, caps: Caps) -> Json:
     members: dict[str, Json] = {
         "id": finding.id,
         "certainty": finding.certainty,
-        "title": _text(finding.title, _CAPS.message),
-        "explanation": _text(finding.explanation, _CAPS.message),
+        "title": clip(finding.title, caps.message),
+        "explanation": clip(finding.explanation, caps.message),
     }
     if finding.check:
         members["check"] = finding.check
     if finding.where:
-        members["where"] = _place(finding.where)
-    members["evidence"] = {_text(name): _evidence(value) for name, value in sorted(finding.evidence.items())}
+        members["where"] = _place(finding.where, caps)
+    kept = min(caps.items, _INSIDE)
+    members["evidence"] = {
+        clip(name, caps.source): _evidence(value, caps) for name, value in sorted(finding.evidence.items())[:kept]
+    }
+    return members | _left_out(kept, evidence=finding.evidence)
+
+
+def _flag(flag: Flag, caps: Caps) -> Json:
+    members: dict[str, Json] = {"id": clip(flag.id, caps.source), "message": clip(flag.message, caps.message)}
+    if flag.where:
+        members["where"] = _place(flag.where, caps)
     return members
 
 
-def _place(where: Place) -> Json:
-    members: dict[str, Json] = {"file": _text(where.file)}
+def _place(where: Place, caps: Caps) -> Json:
+    members: dict[str, Json] = {"file": clip(where.file, _PATH)}
     if where.cell is not None:
         members["cell"] = where.cell
-    members |= {"line": where.line, "source": _text(where.source, _CAPS.source)}
+    members |= {"line": where.line, "source": clip(where.source, caps.source)}
     if where.function:
-        members["function"] = _text(where.function, _CAPS.source)
+        members["function"] = clip(where.function, caps.source)
     return members
 
 
@@ -155,25 +219,32 @@ def _points(value: float) -> float:
     return round(float(value), 6) + 0.0  # + 0.0 makes a negative zero positive
 
 
-def _evidence(value: float | int | str) -> Json:
+def _evidence(value: float | int | str, caps: Caps) -> Json:
     """Numbers as they are, except those that JSON has no words for: `"nan"`, `"inf"`, `"-inf"`."""
     if isinstance(value, str):
-        return _text(value, _CAPS.message)
+        return clip(value, caps.message)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _texts(texts: tuple[str, ...]) -> Json:
-    return [_text(text) for text in texts]
+def _texts(texts: tuple[str, ...], caps: Caps, limit: int) -> Json:
+    return [clip(text, limit) for text in texts[: caps.items]]
 
 
-def _text(text: str, limit: int | None = None) -> str:
-    """The text, cut if there is a limit; bytes of a file name that were no text become readable escapes."""
-    text = _SURROGATE.sub(lambda found: visible(found[0]), text)
-    return text if limit is None else clip(text, limit)
+def _escape_hidden(found: re.Match[str]) -> str:
+    """The same in JSON, with every hidden character, which can only stand inside a string, as an escape of JSON.
 
-
-def _escape_hidden(document: str) -> str:
-    """The same JSON with every hidden character, which can only stand inside a string, as an escape of JSON."""
-    return _SUSPECT.sub(
-        lambda found: found[0] if visible(found[0]) == found[0] else json.dumps(found[0])[1:-1], document
+    Half a surrogate pair, which stands for a byte of a file name that was no text, becomes a readable escape instead:
+    strict readers refuse it even when it is escaped.
+    """
+    text = found[0]
+    if text == "#":
+        return "\\u0023"
+    before = found.string[found.start() - 1]
+    shown = characters(text, before="" if before == '"' else before)
+    return "".join(
+        char if char == as_shown else _in_json(char, as_shown) for char, as_shown in zip(text, shown, strict=True)
     )
+
+
+def _in_json(char: str, as_shown: str) -> str:
+    return "\\" + as_shown if "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]

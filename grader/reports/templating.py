@@ -10,7 +10,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,7 +20,7 @@ from grader.reports import cells, wording
 
 
 class Caps(Entity, frozen=True, kw_only=True):
-    """How much of each text a page shows: characters, and entries of a list."""
+    """How much of each text a report shows: characters, and entries of a list."""
 
     message: int = 2_000
     output: int = 8_000
@@ -94,14 +94,21 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
     environment.filters["number"] = wording.number
     environment.filters["evidence"] = wording.evidence
     environment.filters["place"] = wording.place
+    environment.filters["more"] = _more
     environment.globals.update(
         count=wording.count,
         outcome_names=wording.OUTCOME_NAMES,
         status_names=wording.STATUS_NAMES,
-        isolation_names=wording.ISOLATION_NAMES,
+        isolation_promises=wording.ISOLATION_PROMISES,
         certainty_names=wording.CERTAINTY_NAMES,
     )
     return environment
+
+
+def _more(things: Sized, caps: Caps) -> str:
+    """What a list that was cut ends with: `… and 12 more`; empty where nothing was left out."""
+    left_out = len(things) - caps.items
+    return f"… and {left_out} more" if left_out > 0 else ""
 
 
 def _traceback(trace: tuple[Place, ...], caps: Caps) -> str:
@@ -123,8 +130,11 @@ def _cut(text: str, limit: int) -> str:
 
 # -- Markdown ----------------------------------------------------------------------------------------------------------
 
-_LINKS_ITSELF = re.compile(r"@|://|www\.|mailto:|xmpp:|#\d|\bGH-\d|\b[0-9a-f]{7,40}\b|:\w+:|\$", re.IGNORECASE)
-"""What GitHub or an LMS turns into a mention, a link, a reference, an emoji or a formula even when it is escaped."""
+_LINKS_ITSELF = re.compile(
+    r"@|://|www\.|mailto:|xmpp:|[#!%&^~]\d|[%~]\"|~\w|\bGH-\d|\b[0-9a-f]{7,40}\b|:[\w+-]+:|\$|\\[(\[]", re.IGNORECASE
+)
+"""What GitHub, GitLab or an LMS turns into a mention, a link, a reference, an emoji or a formula even when escaped."""
+_AHEAD = 4  # times as much text is looked at as may be shown: spaces in a row become one
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -134,17 +144,20 @@ def _markdown_text(value: object) -> object:
 
 def prose(text: str, limit: int | None = None) -> Markdown:
     """Text on one line, escaped, or in code if anything in it might come alive all the same."""
-    text = " ".join(text.split())
-    text = wording.visible(text) if limit is None else wording.show(text, limit)
+    if limit is None:
+        text = wording.visible(" ".join(text.split()))
+    else:
+        beginning = text[: _AHEAD * limit]
+        text = wording.show(" ".join(beginning.split()), limit, more=len(text) - len(beginning))
     if _LINKS_ITSELF.search(text):
         return _between_backticks(text)
     text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
     text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
-    return Markdown(re.sub(r"^([#+=-]|\d+(?=[.)]))", _escape_start, text))
+    return Markdown(re.sub(r"^([#+=/-]|\d+(?=[.)]))", _escape_start, text))
 
 
 def _escape_start(found: re.Match[str]) -> str:
-    """What would open a heading, a list or a rule at the start of a line, as an entity."""
+    """What would open a heading, a list, a rule or a GitLab command at the start of a line, as an entity."""
     return f"&#{ord(found[0][0])};{found[0][1:]}"
 
 

@@ -1,7 +1,12 @@
-"""The table that `grade` prints. All meaning is in the words; colour only repeats it."""
+"""The table that `grade` prints, and what stands below it. All meaning is in the words; colour only repeats it.
+
+Where the output is the log of a CI service, a line can be a command to it: `::error::` for GitHub, `##vso[...]` for
+Azure, `##teamcity[...]`. Cells are folded at any place, so no cell may hold the beginning of one.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from rich import box
@@ -12,7 +17,14 @@ from rich.text import Text
 
 from grader.model import Cohort, Grade, Status
 from grader.reports.names import report_paths
-from grader.reports.wording import STATUS_NAMES, number, show, what_went_wrong
+from grader.reports.wording import (
+    ISOLATION_PROMISES,
+    LITTLE_ISOLATION,
+    STATUS_NAMES,
+    number,
+    show,
+    what_went_wrong,
+)
 
 _STYLES = {
     Status.GRADED: "",
@@ -21,6 +33,9 @@ _STYLES = {
     Status.REJECTED: "bold red",
 }
 _LONGEST_NAME = 60
+_LONGEST_SENTENCE = 160
+_NAMED = 3
+_COMMAND = re.compile(r"(?<=:):|(?<=#)#")
 
 
 def render_table(cohort: Cohort, *, width: int) -> Table:
@@ -31,6 +46,25 @@ def render_table(cohort: Cohort, *, width: int) -> Table:
         table = _table(cohort, {})
     table.width = min(_natural_width(table), width)
     return table
+
+
+def isolation_line(cohort: Cohort) -> str:
+    """How well student code was walled in, and the first of what is missing, on one line."""
+    if not any(grade.attempt for grade in cohort.grades):
+        return "Isolation: no student code was run."
+    level, missing = cohort.isolation.level, cohort.isolation.missing
+    promise = f" {ISOLATION_PROMISES[level]}" if level in LITTLE_ISOLATION else ""
+    if not missing:
+        return f"Isolation: {level.value}.{promise}"
+    named = "; ".join(plain(sentence, _LONGEST_SENTENCE) for sentence in missing[:_NAMED])
+    more = len(missing) - _NAMED
+    rest = f"; and {more} more, in the report" if more > 0 else ""
+    return f"Isolation: {level.value} (missing: {named}{rest}).{promise}"
+
+
+def plain(text: str, limit: int = 10_000) -> str:
+    """Text from outside on one line that neither a terminal nor the log of a CI service obeys."""
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0]):02x}", show(text, limit))
 
 
 def _table(cohort: Cohort, paths: Mapping[tuple[str, str], str]) -> Table:
@@ -47,7 +81,7 @@ def _table(cohort: Cohort, paths: Mapping[tuple[str, str], str]) -> Table:
             _text(grade.student),
             _text(grade.assignment),
             Text(f"{number(grade.points)} / {number(grade.max_points)}"),
-            Text(_summary(grade), style=_STYLES[grade.status]),
+            Text(plain(_summary(grade)), style=_STYLES[grade.status]),
             *([Text(path)] if path else []),
         )
     return table
@@ -65,4 +99,4 @@ def _summary(grade: Grade) -> str:
 
 def _text(text: str) -> Text:
     """Text from outside, never read as rich's markup."""
-    return Text(show(text, _LONGEST_NAME))
+    return Text(plain(text, _LONGEST_NAME))

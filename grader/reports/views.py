@@ -1,7 +1,8 @@
 """What a student is told about a grade: decided here once, for every format.
 
 A `StudentView` holds nothing that its student may not read, so a template cannot give away a hidden check by mistake:
-there is no `detail` in it, and what `assignment.hidden_feedback` withholds has been taken out before it is built.
+there is no `detail` and no flag in it, and what `assignment.hidden_feedback` withholds has been taken out before it is
+built.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from grader.model import (
     Grade,
     HiddenFeedback,
     IgnoredFile,
+    Isolation,
     Loading,
     MissingImport,
     Outcome,
@@ -31,6 +33,11 @@ from grader.model import (
 )
 from grader.reports.cells import CellNote, cell_notes
 from grader.reports.wording import OUTCOME_SENTENCES, SECOND_LOOK_WEIGHT, what_went_wrong
+
+_COMPARED = 100
+"""Cells that are looked for in the note; it speaks of the first that went wrong."""
+_COMPARED_NOTE = 10_000
+"""Characters of the note that are searched."""
 
 
 class CheckView(Entity, frozen=True, kw_only=True):
@@ -87,6 +94,7 @@ class StudentView(Entity, frozen=True, kw_only=True):
         repairs: what was put right, or left out, before it was run.
         withheld: whether something about a hidden check was left out.
         our_failure: whether a check could not be carried out because of the grader.
+        isolation: what the code ran behind; None when none was run.
     """
 
     student: str
@@ -112,6 +120,7 @@ class StudentView(Entity, frozen=True, kw_only=True):
     ignored: tuple[IgnoredFile, ...] = ()
     withheld: bool = False
     our_failure: bool = False
+    isolation: Isolation | None = None
 
 
 def student_views(cohort: Cohort) -> list[tuple[Grade, StudentView]]:
@@ -159,6 +168,7 @@ def student_view(grade: Grade, assignment: Assignment | None) -> StudentView:
         repairs=attempt.repairs,
         output=attempt.output,
         warnings=attempt.warnings,
+        isolation=attempt.isolation,
     )
 
 
@@ -176,8 +186,9 @@ def _is_notebook(attempt: Attempt, files: tuple[str, ...]) -> bool:
 
 def _told_by_cells(attempt: Attempt) -> bool:
     """Whether the list of cells says what the note says. A notebook that was not run as a whole needs its note."""
-    said = [cell.error for cell in attempt.cells if cell.error]
-    return attempt.loading is Loading.PARTLY and any(error in attempt.loading_note for error in said)
+    said = [cell.error for cell in attempt.cells[:_COMPARED] if cell.error]
+    note = attempt.loading_note[:_COMPARED_NOTE]
+    return attempt.loading is Loading.PARTLY and any(error in note for error in said)
 
 
 def _shown_by_cells(attempt: Attempt) -> bool:

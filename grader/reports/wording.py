@@ -8,7 +8,6 @@ how their neighbours are shown, visible: U+202E becomes the six characters `\\u2
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 
 from grader.model import (
@@ -22,6 +21,7 @@ from grader.model import (
     Place,
     Status,
 )
+from grader.text import characters
 
 OUTCOME_NAMES: dict[Outcome, str] = {
     Outcome.PASSED: "correct",
@@ -51,12 +51,19 @@ STATUS_NAMES: dict[Status, str] = {
     Status.REJECTED: "rejected",
 }
 
-ISOLATION_NAMES: dict[IsolationLevel, str] = {
-    IsolationLevel.SEALED: "sealed",
-    IsolationLevel.CONFINED: "confined",
-    IsolationLevel.SEPARATE_USER: "separate user",
-    IsolationLevel.PROCESS_ONLY: "process only",
+ISOLATION_PROMISES: dict[IsolationLevel, str] = {
+    IsolationLevel.SEALED: "Student code has a root and processes of its own and no network; nothing of the machine is "
+    "visible to it.",
+    IsolationLevel.CONFINED: "Student code cannot read other files, touch other processes or use the network, but it "
+    "can find out which file names exist.",
+    IsolationLevel.SEPARATE_USER: "Student code runs as another user: it cannot read private files or touch other "
+    "processes, but sockets, programs and what every user may read are open to it.",
+    IsolationLevel.PROCESS_ONLY: "Student code can read the hidden checks: use this level only for code you trust.",
 }
+"""What each level means, for instructors."""
+
+LITTLE_ISOLATION = frozenset({IsolationLevel.SEPARATE_USER, IsolationLevel.PROCESS_ONLY})
+"""Levels that an instructor must not overlook."""
 
 CERTAINTY_NAMES: dict[Certainty, str] = {
     Certainty.PROVEN: "proven by calculation",
@@ -74,7 +81,7 @@ HEADLINE = 100
 """Characters of `what_went_wrong` at most."""
 
 _LONGEST_NAME = 120
-_BLANK = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols by category, but nothing is drawn
+_LINES = "\n\t"
 _EXCEPTION = re.compile(r"\braised ([A-Z]\w{0,60})|\b([A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt|Iteration))\b")
 _HEADLINES: dict[Outcome, str] = {
     Outcome.FAILED: "{concept}: wrong",
@@ -87,27 +94,14 @@ _HEADLINES: dict[Outcome, str] = {
 
 
 def visible(text: str, *, multiline: bool = False) -> str:
-    """The text with every control, direction-changing and invisible character shown as a Python escape.
+    """The text with every control, direction-changing and invisible character shown as a Python escape, and no more
+    marks on a letter than writing needs.
 
     With `multiline`, line feeds and tabs stay as they are.
     """
     if text.isascii() and text.isprintable():
         return text
-    kept = "\n\t" if multiline else ""
-    return "".join(
-        _escape(character) if _hides(character) and character not in kept else character for character in text
-    )
-
-
-def _hides(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or character in _BLANK
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if code <= 0xFF:
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    return "".join(characters(text, kept=_LINES if multiline else ""))
 
 
 def clip(text: str, limit: int) -> str:
@@ -115,20 +109,23 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else _cut(text[:limit], len(text) - limit)
 
 
-def show(text: str, limit: int, *, multiline: bool = False) -> str:
-    """The text made visible and cut to `limit` characters as shown; what is cut off costs no time."""
+def show(text: str, limit: int, *, multiline: bool = False, more: int = 0) -> str:
+    """The text made visible and cut to `limit` characters as shown; what is cut off costs no time.
+
+    `more` characters that the caller has left out already are counted as well.
+    """
     if len(text) <= limit:
         whole = visible(text, multiline=multiline)
         if len(whole) <= limit:
-            return whole
-    shown, used = "", 0
-    for character in text[:limit]:
-        more = visible(character, multiline=multiline)
-        if len(shown) + len(more) > limit:
+            return _cut(whole, more) if more else whole
+    shown: list[str] = []
+    length = 0
+    for character in characters(text[:limit], kept=_LINES if multiline else ""):
+        length += len(character)
+        if length > limit:
             break
-        shown += more
-        used += 1
-    return _cut(shown, len(text) - used)
+        shown.append(character)
+    return _cut("".join(shown), len(text) - len(shown) + more)
 
 
 def _cut(text: str, left_out: int) -> str:

@@ -6,10 +6,14 @@ import math
 from typing import Final
 
 from grader.errors import WireError
-from grader.wire.values import FRAME_CAP, Array, Part, Value, check_shape
+from grader.wire.values import FRAME_CAP, Array, Hollow, Part, Value, check_shape
 
 LEAVES_CAP: Final = 4000
 PATH_CAP: Final = 400
+STEPS_CAP: Final = 400
+OPERATORS_CAP: Final = 200
+STEP_OPERATORS_CAP: Final = 64
+NAME_CAP: Final = 200
 
 
 # -- what the examiner asks --------------------------------------------------------------------------------------------
@@ -117,7 +121,16 @@ class Differentiate(Question, frozen=True):
     seconds: float
 
 
-Request = Execute | Open | Build | Survey | Load | Switch | Convert | Call | Differentiate
+class Trace(Question, frozen=True):
+    """Call the module, and tell which torch functions were called meanwhile instead of what it returned."""
+
+    module: int
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+    seconds: float
+
+
+Request = Execute | Open | Build | Survey | Load | Switch | Convert | Call | Differentiate | Trace
 
 
 # -- what the worker answers -------------------------------------------------------------------------------------------
@@ -222,7 +235,48 @@ class Raised(Answer, frozen=True):
     output: str
 
 
-Reply = Executed | Opened | Built | Returned | Slopes | Done | Raised
+Plain = None | bool | int | float | str | tuple[int, ...]
+"""An argument that is no tensor."""
+
+
+class Step(Part, frozen=True):
+    """One call of a torch function, as the submission's code makes it.
+
+    `function` is a dotted name, or `aten::bmm` for an operator that no function stands for. `tensors` are those among
+    the arguments, `arguments` the plain others by name or by position, `operators` what it came to, each once. `frame`
+    is the submission's innermost line.
+    """
+
+    function: str
+    tensors: tuple[Hollow, ...]
+    arguments: dict[str, Plain]
+    operators: tuple[str, ...]
+    frame: Frame | None
+
+
+class Traced(Answer, frozen=True):
+    """A call was made, in these steps. `operators` counts all operators, also where the steps were `cut`."""
+
+    steps: tuple[Step, ...]
+    operators: dict[str, int]
+    cut: bool
+
+
+Reply = Executed | Opened | Built | Returned | Slopes | Done | Traced | Raised
+
+
+def check_trace(traced: Traced) -> None:
+    """Raise `WireError` unless a trace is as short as an answering side of ours would make it."""
+    if len(traced.steps) > STEPS_CAP or len(traced.operators) > OPERATORS_CAP:
+        raise WireError("a trace has too many steps or operators")
+    names = [*traced.operators, *(name for step in traced.steps for name in (step.function, *step.operators))]
+    if any(len(name) > NAME_CAP for name in names) or any(count < 1 for count in traced.operators.values()):
+        raise WireError("a trace has names that are too long, or counts that are none")
+    if any(len(step.operators) > STEP_OPERATORS_CAP for step in traced.steps):
+        raise WireError("a step of a trace has too many operators")
+    for step in traced.steps:
+        for tensor in step.tensors:
+            check_shape(tensor.shape)
 
 
 def check_leaves(leaves: tuple[Leaf, ...]) -> None:

@@ -87,12 +87,15 @@ def abi() -> int:
         return 0
 
 
-def confine(*, readable: Sequence[Path], writable: Sequence[Path], version: int | None = None) -> None:
+def confine(
+    *, readable: Sequence[Path], writable: Sequence[Path], listable: Sequence[Path] = (), version: int | None = None
+) -> None:
     """Leave this thread, and all that it starts, nothing but these files and what lies below these folders.
 
     Args:
         readable: what may be read.
         writable: what may be read, changed, made and removed. Links are followed; what does not exist is skipped.
+        listable: folders in which, and in all below, names may be read.
         version: keep to an older version of the interface than the kernel's own.
 
     Raises:
@@ -105,6 +108,7 @@ def confine(*, readable: Sequence[Path], writable: Sequence[Path], version: int 
     attribute = _ruleset(version, handled)
     ruleset = syscalls.call(_CREATE_RULESET, attribute, len(attribute), 0, what="Landlock takes no ruleset")
     try:
+        _open_paths(ruleset, listable, handled & READ_DIR)
         _open_paths(ruleset, readable, handled & _READING)
         _open_paths(ruleset, writable, handled & (_READING | _MAKING | _CHANGING))
         quiet = _LOG_SAME_EXEC_OFF if version >= 7 else 0  # who is refused cannot flood the audit log

@@ -89,10 +89,16 @@ class Bounds:
     cpu_seconds: int
 
 
-def survey() -> Plan:
-    """Find out what this machine allows; builds what every child would otherwise build."""
-    found = namespaces.possible()
+def survey(found: Possible | None = None) -> Plan:
+    """Find out what this machine allows; builds what every child would otherwise build.
+
+    `found` is what to take for the namespaces that can be had, instead of trying.
+    """
+    found = found or namespaces.possible()
+    readable = tuple(rootfs.readable_paths())
     users = privileges.strangers() if found.kind is not Kind.USER else None
+    if found.kind is Kind.NONE and users is not None and not privileges.can_read(users[0], readable):
+        users = None  # Python is in somebody's home: later imports would fail
     unfiltered = ""
     try:
         for profile in (seccomp.MODULE, seccomp.NOTEBOOK, seccomp.KERNEL):
@@ -105,7 +111,7 @@ def survey() -> Plan:
         users=users,
         landlock=landlock.abi(),
         unfiltered=unfiltered,
-        readable=tuple(rootfs.readable_paths()),
+        readable=readable,
         hidden=tuple(rootfs.hidden_paths()),
         processes=PROCESSES if counted_apart else PROCESSES + _tasks_of_this_user(),
     )
@@ -167,8 +173,10 @@ class Lock:
     def _wall_files(self, home: Path) -> None:
         plan = self._plan
         temporary = (Path("/tmp"),) if plan.own_root else ()  # where it is the worker's own
-        readable = plan.readable if plan.own_root else tuple(_without(plan.readable, plan.hidden))
-        landlock.confine(readable=(*readable, *DEVICES_READ), writable=(home, *temporary, *DEVICES_WRITTEN))
+        readable, opened = (plan.readable, ()) if plan.own_root else _without(plan.readable, plan.hidden)
+        landlock.confine(
+            readable=(*readable, *DEVICES_READ), writable=(home, *temporary, *DEVICES_WRITTEN), listable=opened
+        )
 
     def _filter(self, profile: seccomp.Profile) -> None:
         if not self._plan.unfiltered:
@@ -187,12 +195,14 @@ def _close_others(keep: int) -> None:
     os.closerange(keep + 1, 4096)
 
 
-def _without(folders: Sequence[Path], hidden: Sequence[Path]) -> list[Path]:
-    """These folders, and instead of one that holds something hidden, everything in it that does not.
+def _without(folders: Sequence[Path], hidden: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """These folders, and instead of one that holds something hidden, everything in it that does not; then those opened.
 
-    Landlock opens a folder with all that is below, and cannot take anything back.
+    Landlock opens a folder with all that is below, and cannot take anything back. Python's import lists a folder before
+    it looks for anything in there: the names in those that were opened must stay readable.
     """
     visible: list[Path] = []
+    opened: list[Path] = []
     waiting = list(folders)
     while waiting:
         folder = waiting.pop()
@@ -200,10 +210,11 @@ def _without(folders: Sequence[Path], hidden: Sequence[Path]) -> list[Path]:
         if any(real.is_relative_to(path) for path in hidden):
             continue
         if any(path.is_relative_to(real) for path in hidden):
+            opened.append(folder)
             waiting += folder.iterdir()
         else:
             visible.append(folder)
-    return visible
+    return tuple(visible), tuple(opened)
 
 
 def _limit(bounds: Bounds, processes: int | None) -> None:

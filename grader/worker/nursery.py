@@ -29,6 +29,7 @@ class Nursery:
         self._plan = plan
         self._memory = memory + RESERVE
         self._numbers = itertools.count()
+        self._made: list[Group] = []
         self._idle: list[Group] = []
         self._taken: dict[int, Group] = {}
         self._grouping = True
@@ -38,7 +39,12 @@ class Nursery:
         """Fork. Returns as `os.fork` does; raises `OSError` in the parent only."""
         number, group = next(self._numbers), self._group()
         self.lock = Lock(self._plan, slot=number, group=group)
-        pid = namespaces.clone(self._plan.namespaces.flags) if self._plan.own_root else os.fork()
+        try:
+            pid = namespaces.clone(self._plan.namespaces.flags) if self._plan.own_root else os.fork()
+        except OSError:
+            if group is not None:
+                self._idle.append(group)
+            raise
         if pid and group is not None:
             self._taken[pid] = group
         return pid
@@ -51,7 +57,7 @@ class Nursery:
 
     def close(self) -> None:
         """Remove the groups."""
-        for group in self._idle:
+        for group in self._made:
             group.remove()
 
     def _group(self) -> Group | None:
@@ -61,5 +67,8 @@ class Nursery:
             return None
         name = f"grader-{os.getpid()}-{next(self._numbers)}"
         group = Group.make(name, memory=self._memory, pids=PROCESSES)
-        self._grouping = group is not None
+        if group is None:
+            self._grouping = False
+        else:
+            self._made.append(group)
         return group

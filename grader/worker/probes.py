@@ -42,6 +42,7 @@ class Targets:
         parent: the process it was forked from, which knows `SECRET`.
         file: one that only this user may read, outside of the child's own folder.
         folder: where that lies; nothing may be written there.
+        place: that folder's device and number, for a child that may have one of its own at the same path.
         shared: a file in shared memory, or in the common folder for temporary files.
         tcp, udp: ports on the loopback interface that are listened on.
         path, abstract: addresses of unix sockets that are listened on.
@@ -50,6 +51,7 @@ class Targets:
     parent: int
     file: Path
     folder: Path
+    place: tuple[int, int]
     shared: Path
     tcp: int
     udp: int
@@ -80,7 +82,7 @@ def targets(folder: Path) -> Iterator[Targets]:
         listening(socket.AF_UNIX, socket.SOCK_STREAM, path := str(folder / "canary.sock"))
         listening(socket.AF_UNIX, socket.SOCK_STREAM, abstract)
         try:
-            yield Targets(os.getpid(), file, folder, shared, tcp, udp, path, abstract)
+            yield Targets(os.getpid(), file, folder, _place(folder), shared, tcp, udp, path, abstract)
         finally:
             for leftover in (file, Path(path)):
                 leftover.unlink(missing_ok=True)
@@ -112,11 +114,16 @@ def _see(targets: Targets) -> bool:
 
 
 def _write_beside(targets: Targets) -> bool:
-    return _write(targets.folder / f"probe-{os.getpid()}")
+    return _place(targets.folder) == targets.place and _write(targets.folder / f"probe-{os.getpid()}")
 
 
 def _write_to_libraries(_: Targets) -> bool:
     return _write(Path(socket.__file__).parent / "probe-of-the-grader.pth")
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _write(path: Path) -> bool:

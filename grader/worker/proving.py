@@ -1,8 +1,9 @@
 """Proves how well workers are walled in: one is forked and locked as for a submission, and attacks.
 
 Two are, in fact, a module's and a notebook's: the second may fork. It is killed while a process that it started, and
-that left its session, still lives; nothing of it may be left. The level follows from what the two could do. The layers
-are told for people only: what stands, what it rests on, and what would be needed for more.
+that left its session, still lives; nothing may be left of that when the warm process has done what it does whenever a
+child ends. The level follows from what the two could do. The layers are told for people only: what stands, what it
+rests on, and what would be needed for more.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import socket
 from pathlib import Path
 from typing import Final, NoReturn
 
-from grader import walls
+from grader import forkserver, walls
 from grader.walls import Layer, Walls
 from grader.worker import cgroups, probes
 from grader.worker.lockdown import Bounds, Lock, Plan
@@ -35,6 +36,7 @@ UNLOCKED: Final = "starting without walls"
 def prove(plan: Plan, nursery: Nursery, folder: Path) -> Walls:
     """Fork, lock and attack; `folder` is an empty place that children may not reach."""
     found: list[str] = []
+    forkserver.become_subreaper()
     with probes.targets(folder) as targets:
         for forking in (False, True):
             home = folder / f"home-{forking}"
@@ -52,6 +54,7 @@ def prove(plan: Plan, nursery: Nursery, folder: Path) -> Walls:
 def _attacks(nursery: Nursery, home: Path, targets: probes.Targets, *, forking: bool) -> list[str]:
     """What a child could do, locked for a module or, with `forking`, for a notebook."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    elders = forkserver.children()
     pid = nursery.fork()
     if pid == 0:
         _attack(nursery.lock, home, targets, theirs, forking=forking)
@@ -65,6 +68,7 @@ def _attacks(nursery: Nursery, home: Path, targets: probes.Targets, *, forking: 
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     nursery.ended(pid)
+    forkserver.sweep(elders)
     if forking and not _is_closed(ours):
         found.append(SURVIVING)
     ours.close()
@@ -76,7 +80,7 @@ def _attack(lock: Lock, home: Path, targets: probes.Targets, stream: socket.sock
         lock.apply(keep=stream.fileno(), home=home, bounds=BOUNDS, forking=forking)
         if forking:
             lock.tighten()
-            _leave_a_process()
+            _leave_a_process(stream)
         stream.send(json.dumps(probes.attack(targets)).encode())
         signal.pause()
     except BaseException as error:
@@ -85,12 +89,12 @@ def _attack(lock: Lock, home: Path, targets: probes.Targets, stream: socket.sock
         os._exit(1)
 
 
-def _leave_a_process() -> None:
+def _leave_a_process(stream: socket.socket) -> None:
     """Start one that gets away from its parent, and holds the stream open as long as it lives."""
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            signal.pause()
+            stream.recv(1)  # whatever else fails, it ends when the proof does
         os._exit(0)
 
 

@@ -187,14 +187,14 @@ def _scratch(new: str, home: str, options: str, owner: int | None) -> None:
     os.mkdir(f"{new}/tmp")
     _mount("scratch", f"{new}/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"{options},mode=700")
     os.symlink("/tmp", f"{new}/dev/shm")  # libc follows it
-    below = home.startswith("/tmp/")
-    folder = f"{new}{home}" if below else f"{new}/tmp/.home"
+    place = next((place for place in ("/tmp/", "/dev/shm/") if home.startswith(place)), None)
+    folder = f"{new}/tmp/.home" if place is None else f"{new}/tmp/{home.removeprefix(place)}"
     os.makedirs(folder)
     os.chmod(folder, 0o700)
     if owner is not None:
         os.chown(f"{new}/tmp", owner, owner)
         os.chown(folder, owner, owner)
-    if not below:
+    if place is None:
         os.makedirs(f"{new}{home}", exist_ok=True)
         _mount(folder, f"{new}{home}", None, MS_BIND)
 

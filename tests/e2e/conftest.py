@@ -27,11 +27,15 @@ def plain_environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def grade(plain_environment: dict[str, str]) -> Grade:
-    """Run the command in a folder, with some variables more or other than usual, and wait for it."""
+    """Run the command in a folder, with some variables more or other than usual, and wait for it.
 
-    def run(*arguments: object, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    Where `refused` names system calls, the command runs as on a machine that does not have them.
+    """
+
+    def run(*arguments: object, folder: Path, refused: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        program = [str(Path(__file__).parents[1] / "lesser_machine.py"), refused] if refused else ["-m", "grader"]
         return subprocess.run(
-            [sys.executable, "-m", "grader", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             cwd=folder,
             env=plain_environment | variables,
             stdin=subprocess.DEVNULL,

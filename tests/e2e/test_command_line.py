@@ -16,11 +16,19 @@ import click
 import pytest
 
 from grader.cli.run import run_command
+from grader.worker import namespaces
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
 ODD = "=1+1 [bold]Zoë"
 """A name that a spreadsheet would calculate and a terminal library would take for markup."""
+
+LEVEL = "confined"
+if sys.platform == "linux" and namespaces.possible().kind is not namespaces.Kind.NONE:
+    LEVEL = "sealed"
+NO_ROOTS = "mount"
+NO_FILES_EITHER = "mount,landlock_create_ruleset"
+"""System calls without which there is less isolation."""
 
 Work = tuple[str, str]
 """A student's name and an assignment's id."""
@@ -151,7 +159,7 @@ def test_the_table_is_followed_by_counts_the_isolation_level_and_where_the_repor
     tail = story.first.process.stdout.splitlines()[-3:]
 
     assert tail[0] == "7 graded."
-    assert tail[1].startswith("Isolation: process-only")
+    assert tail[1].startswith(f"Isolation: {LEVEL}")
     assert tail[2].startswith("Report: reports/index.html")
 
 
@@ -415,17 +423,57 @@ def test_a_submission_that_cannot_be_read_needs_attention(again, tmp_path):
 
 
 def test_more_isolation_than_there_is_is_refused(again):
-    text = refused(again("submissions", "--isolation", "sealed"))
+    text = refused(again("submissions", "--fresh", "--isolation", "sealed", refused=NO_ROOTS))
 
-    assert "'sealed' was asked for, but this run gives 'process-only'" in text
+    assert "the isolation here is 'confined', and the checks are to be run with 'sealed' at least" in text
+    assert "own root" in text
     assert "\n\nhint: " in text
 
 
 def test_the_isolation_there_is_is_accepted(again):
-    process = again("submissions", "--isolation", "process-only")
+    process = again("submissions", "--isolation", LEVEL)
 
     assert process.returncode == 0
-    assert "Isolation: process-only" in process.stdout
+    assert f"Isolation: {LEVEL}" in process.stdout
+
+
+@pytest.fixture
+def another_class(repository, tmp_path) -> Path:
+    """A folder with one submission, of which nothing is stored yet."""
+    for name in ("assignments", "solutions"):
+        (tmp_path / name).symlink_to(repository / name)
+    (tmp_path / "submissions").mkdir()
+    shutil.copy(repository / "solutions" / "self-attention" / "reference.py", tmp_path / "submissions" / "ada.py")
+    return tmp_path
+
+
+def test_a_machine_without_roots_for_workers_still_gives_enough_for_hidden_checks(grade, another_class):
+    process = grade("submissions", folder=another_class, refused=NO_ROOTS)
+
+    assert process.returncode == 0
+    assert "Isolation: confined (missing: own root" in process.stdout
+    assert "20 / 20" in process.stdout
+
+
+def test_hidden_checks_are_not_run_behind_less_unless_that_is_asked_for(grade, another_class):
+    text = refused(grade("submissions", folder=another_class, refused=NO_FILES_EITHER))
+    asked = re.search(r"--isolation ([a-z-]+)", text)
+    assert asked is not None
+    process = grade("submissions", "--isolation", asked[1], folder=another_class, refused=NO_FILES_EITHER)
+
+    assert "Landlock" in text
+    assert asked[1] in ("separate-user", "process-only")
+    assert process.returncode == 0
+    assert f"Isolation: {asked[1]}" in process.stdout
+
+
+def test_attempts_made_behind_less_are_not_taken_for_ones_made_behind_more(grade, another_class):
+    grade("submissions", folder=another_class, refused=NO_ROOTS)
+    refused(grade("submissions", "--isolation", "sealed", folder=another_class, refused=NO_ROOTS))
+    process = grade("submissions", "--isolation", "confined", folder=another_class, refused=NO_FILES_EITHER)
+
+    assert process.returncode == 0  # nothing had to be run
+    assert "Isolation: confined" in process.stdout
 
 
 def test_all_problems_of_a_broken_assignment_are_listed_at_once(again, repository, tmp_path):

@@ -16,10 +16,19 @@ from grader import grading
 from grader.cli.progress import Silent
 from grader.executors.local import LocalExecutor
 from grader.model import Cohort, Grade, IsolationLevel, Limits, Loading, Outcome
+from grader.worker import namespaces
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
 CANARY = "GRADER_TEST_CANARY"
+OWN_ROOT = sys.platform == "linux" and namespaces.possible().kind is not namespaces.Kind.NONE
+PRIVATE = [
+    str(entry)
+    for folder in (Path(__file__).parents[2], Path.home())
+    for entry in folder.iterdir()
+    if not any(Path(prefix).is_relative_to(entry) for prefix in (sys.prefix, sys.base_prefix))
+]
+"""The checkout and the home folder, but for what leads to Python."""
 
 LOOKING = """
 import json
@@ -44,13 +53,22 @@ def look():
 LOOKS = {
     "environment": ("import os", "return sorted(os.environ)"),
     "canaries": (
-        "import os, pathlib",
-        f"""where = ["/proc/self/environ", f"/proc/{{os.getppid()}}/environ"]
-    return [place for place in where if b"{CANARY}" in pathlib.Path(place).read_bytes()]""",
+        "import ctypes, itertools, os, pathlib",
+        f"""def told(place):
+        try:
+            return pathlib.Path(place).read_bytes()
+        except OSError:
+            return b""
+
+    started_with = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    known = {{"memory": b" ".join(itertools.takewhile(bool, started_with))}}
+    known |= {{place: told(place) for place in ("/proc/self/environ", f"/proc/{{os.getppid()}}/environ")}}
+    return b"LANG" in known["memory"], [place for place, text in known.items() if b"{CANARY}" in text]""",
     ),
     "modules": (
         "import sys",
-        """ours = {name[7:] for name in sys.modules if name.startswith("grader.")}  # an exception's text is short
+        """names = {name[7:] for name in sys.modules if name.startswith("grader.")}
+    ours = {name for name in names if not name.startswith("worker.")}  # an exception's text is short
     return sorted(ours), sorted({"pytest", "_pytest", "pluggy", "rich", "click"} & set(sys.modules))""",
     ),
     "descriptors": (
@@ -80,9 +98,29 @@ LOOKS = {
     return [os.listdir("."), oct(mode), here.st_uid == os.getuid(), os.getcwd() == os.environ["HOME"], os.getcwd()]""",
     ),
     "privileges": (
-        "import pathlib",
-        """lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return dict(line.split(":\\t") for line in lines if line.startswith(("NoNewPrivs", "Threads")))""",
+        "import ctypes, sys",
+        """return {"no new": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0), "threads": len(sys._current_frames())}""",
+    ),
+    "user": ("import os", "return [os.getresuid(), os.getresgid(), os.getgroups()]"),
+    "files": (
+        "import os",
+        f"""def is_seen(place):
+        try:
+            return bool(os.listdir(place) if os.path.isdir(place) else open(place))
+        except OSError:
+            return False
+
+    return is_seen("/proc"), [place for place in {PRIVATE} if is_seen(place)]""",
+    ),
+    "starting": (
+        "import os, subprocess, sys",
+        """def outcome(act):
+        try:
+            return str(act())
+        except OSError as error:
+            return type(error).__name__
+
+    return [outcome(os.fork), outcome(lambda: subprocess.run([sys.executable, "-c", ""])), os.system("true") == 0]""",
     ),
     "session": ("import os", "return [os.getpid(), os.getpgrp(), os.getsid(0), os.getppid()]"),
     "limits": (
@@ -169,8 +207,8 @@ def test_every_look_was_loaded_whole_and_told(cohort, found, look):
 
 
 def test_the_level_is_what_the_report_says(cohort):
-    assert cohort.isolation.level is IsolationLevel.PROCESS_ONLY
-    assert cohort.isolation.missing
+    assert cohort.isolation.level is (IsolationLevel.SEALED if OWN_ROOT else IsolationLevel.CONFINED)
+    assert bool(cohort.isolation.missing) is not OWN_ROOT
 
 
 def test_nothing_of_the_environment_of_the_command_is_there(found):
@@ -196,7 +234,10 @@ def test_nothing_of_the_environment_of_the_command_is_there(found):
 
 
 def test_neither_the_process_nor_its_parent_was_started_with_the_environment_of_the_command(found):
-    assert found("canaries") == []
+    looked, places = found("canaries")
+
+    assert looked
+    assert places == []
 
 
 def test_no_module_of_the_examiner_or_of_pytest_is_loaded(found):
@@ -210,8 +251,7 @@ def test_no_module_of_the_examiner_or_of_pytest_is_loaded(found):
     assert modules <= {
         *("grader", "grader.errors", "grader.forkserver", "grader.leaves", "grader.serving", "grader.tensors"),
         *("grader.wire.bundle", "grader.wire.connection", "grader.wire.messages", "grader.wire.values"),
-        *("grader.wire", "grader.worker"),
-        *(name for name in modules if name.startswith("grader.worker.")),
+        *("grader.walls", "grader.wire", "grader.worker"),
     }
 
 
@@ -239,11 +279,11 @@ def test_the_working_directory_is_an_empty_one_of_its_own(found, repository):
 
 
 def test_no_program_can_give_it_new_privileges(found):
-    assert found("privileges")["NoNewPrivs"] == "1"
+    assert found("privileges")["no new"] == 1
 
 
 def test_it_starts_with_one_thread(found):
-    assert found("privileges")["Threads"] == "1"
+    assert found("privileges")["threads"] == 1
 
 
 def test_it_leads_a_session_and_a_process_group_of_its_own(found):
@@ -251,6 +291,29 @@ def test_it_leads_a_session_and_a_process_group_of_its_own(found):
 
     assert pid == group == session
     assert parent not in (os.getpid(), 1)
+    if OWN_ROOT:  # the first process of its own world, in which it has no parent
+        assert (pid, parent) == (1, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have workers be somebody else")
+def test_it_is_a_user_that_nobody_is_and_in_no_other_group(found):
+    users, groups, others = found("user")
+
+    assert len({*users, *groups}) == 1
+    assert users[0] >= 1000
+    assert others == []
+
+
+def test_no_file_of_the_course_of_the_grader_or_of_anybody_s_home_is_to_be_seen(found):
+    processes, seen = found("files")
+
+    assert len(PRIVATE) > 5
+    assert seen == []
+    assert not (processes and OWN_ROOT)
+
+
+def test_it_can_neither_fork_nor_start_a_program(found):
+    assert found("starting") == ["PermissionError", "PermissionError", False]
 
 
 def test_memory_time_files_and_descriptors_are_limited(found):

@@ -9,7 +9,8 @@ import pytest
 from grader import wire
 from grader.checks.faults import Fault, Killed, Raised, TimedOut
 from grader.errors import DeadlinePassed, PeerClosed, WireError
-from grader.examiner.session import CELLS_CAP, NOTEBOOK_PATIENCE, SIGNALS, TRACE_CAP, Session, cell_run, describe_fate
+from grader.examiner.endings import SIGNALS, TRACE_CAP, cell_run, describe_fate
+from grader.examiner.session import CELLS_CAP, NOTEBOOK_PATIENCE, Session
 from grader.forkserver import Fate
 from grader.model import CellOutcome, CellRun, Limits, Loading, Match, Outcome, Place
 from grader.orders import NotebookBudget

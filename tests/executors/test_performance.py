@@ -16,7 +16,7 @@ import pytest
 
 from grader import wire
 from grader.errors import DeadlinePassed, WarmProcessError, WireError
-from grader.executors.performance import END, PATIENCE, SERVE, SERVE_LAST, Performance
+from grader.executors.performance import END, PATIENCE, SERVE, Performance
 from grader.executors.warm import Lease, WarmProcess, sealed
 from grader.forkserver import Fate
 from grader.model import Limits
@@ -92,7 +92,7 @@ def rooms(tmp_path: Path) -> Iterator[FakeRooms]:
 
 @pytest.fixture
 def performance(rooms: FakeRooms) -> Iterator[Performance]:
-    performance = Performance(rooms, 0, LIMITS, core=0, uses=2)  # type: ignore[arg-type]
+    performance = Performance(rooms, 0, LIMITS, core=0)  # type: ignore[arg-type]
     yield performance
     performance.close()
 
@@ -166,24 +166,12 @@ def test_a_process_that_died_is_replaced_by_one_that_runs_the_notebook_again(per
 
 def test_a_process_that_cannot_be_started_is_an_error_that_leaves_nothing_open(tmp_path, stream):
     rooms = FakeRooms(tmp_path, gone=True)
-    performance = Performance(rooms, 0, LIMITS, core=0, uses=1)  # type: ignore[arg-type]
+    performance = Performance(rooms, 0, LIMITS, core=0)  # type: ignore[arg-type]
     with pytest.raises(WarmProcessError):
         performance.serve(stream.fileno())
     performance.close()
 
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_process_is_told_whether_another_assignment_waits_for_the_notebook(performance, rooms, stream):
-    told = []
-    for _ in range(2):
-        performance.serve(stream.fileno())
-        message, descriptors = rooms.spawned[0].message()
-        close_all(descriptors)
-        performance.used()
-        told.append(message)
-
-    assert told == [SERVE, SERVE_LAST]
 
 
 # -- ending ------------------------------------------------------------------------------------------------------------
@@ -312,7 +300,8 @@ class OneRoom:
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
     environment = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "LANG": "C.UTF-8"}
-    process = WarmProcess("worker", environment=environment, arguments=[str(tmp_path_factory.mktemp("scratch"))])
+    scratch = tmp_path_factory.mktemp("scratch")
+    process = WarmProcess("worker", environment=environment, arguments=[str(scratch), str(LIMITS.memory)])
     try:
         process.wait()
         yield process
@@ -326,18 +315,18 @@ def room(worker: WarmProcess, tmp_path: Path) -> OneRoom:
 
 
 @contextlib.contextmanager
-def staged(room: OneRoom, *cells: str, uses: int) -> Iterator[Performance]:
-    """A notebook that this many assignments want to examine."""
+def staged(room: OneRoom, *cells: str) -> Iterator[Performance]:
+    """A notebook that waits to be examined."""
     code = tuple(wire.CodeCell(number, source, source) for number, source in enumerate(cells, 1))
     with sealed(wire.pack({"n.ipynb": wire.File(b"", code)})) as bundle:
-        performance = Performance(room, bundle, LIMITS, core=0, uses=uses)  # type: ignore[arg-type]
+        performance = Performance(room, bundle, LIMITS, core=0)  # type: ignore[arg-type]
         yield performance
         performance.close()
 
 
 @pytest.fixture
 def notebook(room: OneRoom, tmp_path: Path) -> Iterator[Performance]:
-    with staged(room, *CELLS, uses=2) as performance:
+    with staged(room, *CELLS) as performance:
         yield performance
     homes = list(tmp_path.iterdir())
 
@@ -376,7 +365,6 @@ def test_what_one_worker_changes_is_not_seen_by_the_next(notebook, room):
         build(asker, "A.mark = 5")
         seen = [isinstance(build(asker, "assert A.mark == 5"), wire.Built)]
         notebook.end()
-    notebook.used()
     with asked(notebook) as asker:
         seen.append(isinstance(build(asker, "assert A.mark == 5"), wire.Built))
         notebook.end()
@@ -385,13 +373,9 @@ def test_what_one_worker_changes_is_not_seen_by_the_next(notebook, room):
     assert room.spawned == 1
 
 
-@pytest.mark.parametrize(
-    ("first", "uses", "runs"),
-    [("x = 1", 1, 2), ("x = 1", 2, 1), ("import time\ntime.sleep(1.2)", 1, 1)],
-    ids=["brief", "brief, of two assignments", "long"],
-)
-def test_a_worker_that_hangs_costs_another_run_of_the_notebook_only_where_that_is_brief(room, first, uses, runs):
-    with staged(room, first, *CELLS, uses=uses) as notebook:
+@pytest.mark.parametrize("first", ["x = 1", "import time\ntime.sleep(1.2)"], ids=["brief", "long"])
+def test_a_worker_that_hangs_does_not_cost_another_run_of_the_notebook(room, first):
+    with staged(room, first, *CELLS) as notebook:
         with asked(notebook) as asker:
             question = wire.Build(("import time; time.sleep(60)",), {}, dtype=None, values={}, seconds=30.0)
             with pytest.raises(DeadlinePassed):
@@ -402,15 +386,29 @@ def test_a_worker_that_hangs_costs_another_run_of_the_notebook_only_where_that_i
 
     assert fate.signal == 9
     assert isinstance(built, wire.Built)
-    assert room.spawned == runs
+    assert room.spawned == 1
 
 
-def test_a_notebook_s_process_that_stopped_itself_is_killed_and_the_next_worker_runs_the_notebook_again(notebook):
-    with asked(notebook) as asker:
-        build(asker, "os.kill(os.getppid(), signal.SIGSTOP)")
-        fate = notebook.end()
-    with asked(notebook) as asker:
-        built = build(asker)
+STOPS_ITSELF = """
+import os, signal, threading, time
+
+def watch():
+    while not os.path.exists("stop"):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+threading.Thread(target=watch).start()
+"""
+
+
+def test_a_notebook_s_process_that_stopped_itself_is_killed_and_the_next_worker_runs_the_notebook_again(room):
+    with staged(room, *CELLS, STOPS_ITSELF) as notebook:
+        with asked(notebook) as asker:
+            build(asker, "open('stop', 'w').close(); time.sleep(0.5)")
+            fate = notebook.end()
+        with asked(notebook) as asker:
+            built = build(asker)
 
     assert fate.signal == 9
     assert isinstance(built, wire.Built)
+    assert room.spawned == 2

@@ -162,7 +162,7 @@ def test_nothing_can_be_spawned_from_a_process_that_is_gone():
 def worker() -> Iterator[WarmProcess]:
     """The real worker process: starting it takes as long as importing torch."""
     os.environ["GRADER_TEST_CANARY"] = "secret"
-    process = WarmProcess("worker", environment=QUIET, arguments=[tempfile.mkdtemp()])
+    process = WarmProcess("worker", environment=QUIET, arguments=[tempfile.mkdtemp(), str(4 << 30)])
     try:
         process.wait()
         yield process

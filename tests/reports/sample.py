@@ -18,6 +18,7 @@ from grader.model import (
     Cohort,
     Contract,
     Finding,
+    Flag,
     Grade,
     HiddenFeedback,
     IgnoredFile,
@@ -79,6 +80,9 @@ SCALED = Finding(
     "to 1e-12, and equals no other known variant.",
     where=WHERE,
     evidence={"relative_error": 1.2e-12, "next_best": 0.31, "compared": 110, "limit": float("inf")},
+)
+FLAGGED = Flag(
+    id="forbidden-api", message="`torch.nn.MultiheadAttention` is named in a string that is executed.", where=WHERE
 )
 HOSTILE_NAMES = (
     "<script>alert(1)</script>",
@@ -189,6 +193,7 @@ def ada() -> Grade:
         ),
         warnings=("Two classes could be meant; SelfAttention in attention.ipynb was graded.",),
         output="epoch 1\tloss 0.5\nepoch 2\tloss 0.4\n",
+        flags=(FLAGGED,),
     )
     return changed(wrong, ignored=(IgnoredFile(path="data/weights.pt", reason="not Python or a notebook"),))
 
@@ -196,6 +201,12 @@ def ada() -> Grade:
 def changed(value: Grade, **changes: object) -> Grade:
     """The grade with some fields changed."""
     return msgspec.structs.replace(value, **changes)
+
+
+def behind(value: Grade, walls: Isolation) -> Grade:
+    """The grade, with its code run behind these walls."""
+    assert value.attempt
+    return changed(value, attempt=msgspec.structs.replace(value.attempt, isolation=walls))
 
 
 def hostile(name: str) -> Grade:
@@ -226,6 +237,7 @@ def hostile(name: str) -> Grade:
             CellRun(cell=2, outcome=CellOutcome.RAISED, error=f"ValueError: {name}", trace=(where, in_cell(2, name))),
         ),
         repairs=(name, f"cell 1: left out {name}"),
+        flags=(Flag(id="forbidden-api", message=name, where=where),),
         second_look=SecondLook(
             supplied=("import math", name),
             results=(CheckResult(check=causal.id, outcome=Outcome.ERRORED, message=f"a\n{name}", where=where),),

@@ -45,6 +45,7 @@ def test_a_row_says_points_percent_and_what_went_wrong() -> None:
         "percent": "41.666667",
         "what_went_wrong": "Scores divided by sqrt(embed_dim) (+1 more)",
         "loading": "executed",
+        "isolation": "confined",
     }
 
 

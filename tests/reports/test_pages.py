@@ -17,7 +17,7 @@ from .gold import assert_gold
 
 HOSTILE_PAGE = "self-attention/script-alert-1-script-5c140d35.html"
 ALLOWED = {"html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "h1", "h2", "h3"}
-ALLOWED |= {"h4", "p", "ul", "li", "a", "strong", "span", "code", "pre", "div", "meter", "details", "summary"}
+ALLOWED |= {"footer", "h4", "p", "ul", "li", "a", "strong", "span", "code", "pre", "div", "meter", "details", "summary"}
 ALLOWED |= {"table", "thead", "tbody", "tr", "th", "td"}
 VOID = {"meta"}
 
@@ -144,7 +144,8 @@ def test_the_class_page_says_what_an_instructor_must_know(files: dict[str, bytes
         "ada 5 / 12 Scores divided by sqrt(embed_dim) (+1 more)",
         "barbara 0 / 12 nothing handed in",
         "Padding keys receive no attention. masking · hidden 2 25 % 6 of 24 (16 waiting)",
-        "Student code ran at level confined.",
+        "Student code ran at level confined. Student code cannot read other files",
+        "What the next better level lacks: user namespaces are switched off",
         "user namespaces are switched off",
         "data/weights.pt not Python or a notebook",
     ):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from grader.model import Outcome, Status
-from grader.reports import results
+from grader.model import CellOutcome, CellRun, Isolation, IsolationLevel, Outcome, Status
+from grader.reports import results, wording
 
 from . import sample
 from .gold import assert_gold
@@ -46,7 +47,51 @@ def test_results_of_hostile_names_are_those_accepted_before() -> None:
 def test_every_field_written_is_specified() -> None:
     specified = set(re.findall(r"^\| `(?:\w+\.)?(\w+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)) | {"path"}
 
-    assert fields(rendered()) == specified
+    flooded = sample.grade("ada", warnings=("much",) * 1_000)
+
+    assert fields(rendered()) | fields(rendered(flooded)) == specified
+
+
+def test_the_specification_says_what_each_level_of_isolation_means() -> None:
+    document = DOCUMENT.read_text("utf-8")
+
+    assert set(wording.ISOLATION_PROMISES) == set(IsolationLevel)
+    for level, promise in wording.ISOLATION_PROMISES.items():
+        assert f"- `{level.value}`: {promise}\n" in document
+
+
+@pytest.mark.parametrize("level", list(IsolationLevel))
+def test_every_submission_says_what_it_ran_behind(level: IsolationLevel) -> None:
+    walls = Isolation(level=level, missing=("no network walls: not allowed here",))
+    entries = rendered(sample.behind(sample.ada(), walls), sample.absent("barbara", Status.MISSING, ""))["submissions"]
+
+    assert entries[0]["isolation"] == {"level": level.value, "missing": ["no network walls: not allowed here"]}
+    assert entries[1]["isolation"] is None
+
+
+def test_flags_are_written_with_their_place() -> None:
+    entries = rendered(sample.ada(), sample.partly_run())["submissions"]
+
+    assert entries[0]["flags"] == [
+        {
+            "id": "forbidden-api",
+            "message": sample.FLAGGED.message,
+            "where": entries[0]["findings"][0]["where"],
+        }
+    ]
+    assert entries[1]["flags"] == []
+
+
+def test_what_a_list_has_lost_is_counted_beside_it() -> None:
+    trace = tuple(sample.in_cell(3, "f()", line) for line in range(1, 61))
+    cell = CellRun(cell=3, outcome=CellOutcome.RAISED, error="RecursionError", trace=trace)
+
+    entry = rendered(sample.grade("ada", warnings=("w",) * 201, cells=(cell,)))["submissions"][0]
+
+    assert len(entry["warnings"]) == 200
+    assert entry["left_out"] == {"warnings": 1}
+    assert [step["line"] for step in entry["cells"][0]["trace"]] == list(range(11, 61))
+    assert entry["cells"][0]["left_out"] == {"trace": 10}
 
 
 def test_the_example_of_the_specification_is_a_document_of_this_format() -> None:

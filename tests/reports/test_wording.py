@@ -18,7 +18,9 @@ SHAPE, SOFTMAX, SCALE, PADDING, CAUSAL = sample.SPECS
 def test_nothing_hidden_is_left(text: str) -> None:
     shown = visible(text)
 
-    assert not any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in shown)
+    assert not any(
+        unicodedata.category(character) in {"Cc", "Cf", "Cn", "Co", "Cs", "Me", "Zl", "Zp"} for character in shown
+    )
     assert visible(shown) == shown
     shown.encode()
 

@@ -1,11 +1,13 @@
-"""A submission that ends or stops the processes it was forked from does so to nobody but itself."""
+"""No submission ends or stops the processes it was forked from; where somebody else does, nobody loses anything."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,24 +17,34 @@ import pytest
 from grader import grading
 from grader.cli.progress import Silent
 from grader.executors.local import LocalExecutor
-from grader.model import Grade
+from grader.model import Grade, Job
+from grader.walls import NOT_LOCKED
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
 ROOT = Path(__file__).parent.parent.parent
 HONEST = (ROOT / "solutions" / "self-attention" / "reference.py").read_text(encoding="utf-8")
-KILL = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
-STOP = "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)"
-ABOVE_THE_CLIENT = """
+ATTACK = """
 import os, signal
-client = os.getppid()
-with open(f"/proc/{client}/stat") as file:
-    warm = int(file.read().rpartition(")")[2].split()[1])
-os.kill(warm, signal.SIGSTOP)
+for pid in (os.getppid(), 1, 0, -1, {victims}):
+    try:
+        os.kill(pid, signal.{signal})
+    except OSError:
+        continue
 """
-"""A notebook's kernel is a child of its client, and that one of the warm process."""
+GROUP = "import os, signal\nos.killpg(os.getpgid(os.getppid()), signal.SIGKILL)"
+CLAIM = f"import os\nos._exit({NOT_LOCKED})"
+"""What a worker says that could not be walled in: it is believed once."""
 
-CULPRITS = {"b_kills.py": KILL, "c_stops.py": STOP, "f_stops.ipynb": ABOVE_THE_CLIENT}
+CULPRITS = {
+    "b_kills.py": ("SIGKILL", ""),
+    "c_stops.py": ("SIGSTOP", ""),
+    "c_stops_groups.py": ("", GROUP),
+    "c_claims.py": ("", CLAIM),
+    "f_kills.ipynb": ("SIGKILL", ""),
+    "f_stops.ipynb": ("SIGSTOP", ""),
+    "f_claims.ipynb": ("", CLAIM),
+}
 HARMLESS = ("a_module.py", "d_notebook.ipynb", "e_module.py", "g_notebook.ipynb", "h_module.py")
 
 
@@ -43,26 +55,59 @@ class Run:
     grades: dict[str, Grade]
     seconds: float
     left: set[int]
+    workers: set[int]
+    ended: list[int]
+
+
+class Watching(Silent):
+    """Notes which warm processes there are whenever a submission is begun, and may end one."""
+
+    def __init__(self, temporary: Path, *, ending: str = "") -> None:
+        """`ending` is the student with whom the worker process is killed from outside."""
+        super().__init__()
+        self._temporary = temporary
+        self._ending = ending
+        self.workers: set[int] = set()
+        self.ended: list[int] = []
+
+    def started(self, job: Job) -> None:
+        """See `grader.grading.Observer`."""
+        super().started(job)
+        workers = warm_workers(self._temporary)
+        self.workers |= workers
+        if job.submission.student == self._ending:
+            for pid in workers:
+                os.kill(pid, signal.SIGKILL)
+                self.ended.append(pid)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("enders")
     for name in (*CULPRITS, *HARMLESS):
-        write(folder / name, CULPRITS.get(name, ""))
+        sent, source = CULPRITS.get(name, ("", ""))
+        victims = ", ".join(str(pid) for pid in range(os.getpid(), os.getpid() + 3000)) if sent else ""
+        write(folder / name, ATTACK.format(victims=victims, signal=sent) if sent else source)
+    return graded(folder)
+
+
+def graded(folder: Path, *, ending: str = "") -> Run:
+    """All submissions of a folder, graded in one run."""
     request = grading.Request(
         paths=(folder,),
         assignments=ROOT / "assignments",
         solutions=ROOT / "solutions",
-        store=folder.parent / "attempts.sqlite",
+        store=folder.parent / f"{folder.name}.sqlite",
         executor=lambda wanted: LocalExecutor(wanted, jobs=2),
         only_assignments=("self-attention",),
     )
-    before, began = grader_processes(folder.parent), time.monotonic()
+    temporary = folder.parent / f"{folder.name}-temporary"
+    temporary.mkdir()
+    before, began, observer = grader_processes(temporary), time.monotonic(), Watching(temporary, ending=ending)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(folder.parent))
-        grades = {grade.student: grade for grade in grading.run(request, Silent()).grades}
-    return Run(grades, time.monotonic() - began, grader_processes(folder.parent) - before)
+        patch.setattr(tempfile, "tempdir", str(temporary))
+        grades = {grade.student: grade for grade in grading.run(request, observer).grades}
+    return Run(grades, time.monotonic() - began, grader_processes(temporary) - before, observer.workers, observer.ended)
 
 
 def write(path: Path, above: str) -> None:
@@ -76,7 +121,20 @@ def write(path: Path, above: str) -> None:
 
 def grader_processes(temporary: Path) -> set[int]:
     """The processes that have this folder in their command line, as workers do, and all children of this process."""
-    found = set()
+    return {
+        pid
+        for pid, parent, told in processes()
+        if os.fsencode(temporary) in told or (parent == os.getpid() and b"grader." in told)
+    }
+
+
+def warm_workers(temporary: Path) -> set[int]:
+    """The worker processes, without their children."""
+    return {pid for pid, parent, told in processes() if os.fsencode(temporary) in told and parent == os.getpid()}
+
+
+def processes() -> Iterator[tuple[int, int, bytes]]:
+    """All others: their numbers, their parents' and their command lines."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
@@ -84,9 +142,7 @@ def grader_processes(temporary: Path) -> set[int]:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if os.fsencode(temporary) in told or (parent == os.getpid() and b"grader." in told):
-                found.add(int(entry.name))
-    return found
+            yield int(entry.name), parent, told
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -97,17 +153,35 @@ def test_everybody_else_keeps_full_marks(name: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", CULPRITS)
-def test_who_ends_or_stops_the_grader_is_told_so_and_earns_nothing(name: str, run: Run) -> None:
+def test_who_tries_to_end_or_stop_the_grader_reaches_nobody_and_is_graded_like_all_others(name: str, run: Run) -> None:
     grade = run.grades[Path(name).stem]
 
-    assert {check.result.outcome for check in grade.checks} == {"killed"}
-    assert grade.points == 0
-    assert "own process is ended or stopped" in grade.checks[0].result.message
+    assert grade.points == grade.max_points
+    assert {check.result.outcome for check in grade.checks} == {"passed"}
 
 
-def test_each_costs_the_class_no_more_than_starting_the_grader_again(run: Run) -> None:
+def test_no_warm_process_had_to_be_started_again(run: Run) -> None:
+    assert len(run.workers) == 1
+
+
+def test_the_attempts_cost_the_class_next_to_nothing(run: Run) -> None:
     assert run.seconds < 90
 
 
 def test_no_process_is_left(run: Run) -> None:
+    assert run.left == set()
+
+
+@pytest.mark.parametrize("suffix", ["py", "ipynb"])
+def test_a_worker_process_that_is_ended_from_outside_is_started_again_and_costs_nobody_anything(
+    tmp_path: Path, suffix: str
+) -> None:
+    folder = tmp_path / "class"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        write(folder / f"{name}.{suffix}", "")
+    run = graded(folder, ending="b")
+
+    assert {grade.points == grade.max_points for grade in run.grades.values()} == {True}
+    assert len(run.ended) == 1
     assert run.left == set()

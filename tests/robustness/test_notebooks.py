@@ -24,6 +24,7 @@ from grader import grading
 from grader.cli.progress import Silent
 from grader.executors.local import LocalExecutor
 from grader.model import Attempt, Cohort, Grade, Loading, Outcome
+from grader.worker import namespaces
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
@@ -41,17 +42,31 @@ MARK = "attention-notebooks-"
 """What the processes that notebooks leave behind are called."""
 
 EXECUTED, PARTLY, RESCUED = Loading.EXECUTED, Loading.PARTLY, Loading.DEFINITIONS
-SLEEPER = f"['{MARK}left', '600'], executable='/bin/sleep'"
-DAEMON = f"""
-import os, subprocess
+OWN_ROOT = sys.platform == "linux" and namespaces.possible().kind is not namespaces.Kind.NONE
+UNREACHED = EXECUTED if OWN_ROOT else RESCUED
+"""What becomes of a notebook that signals its parent: the first process of a namespace does not feel it."""
+CHILD = """
+import os, time
+if os.fork() == 0:
+    time.sleep(600)
+    os._exit(0)
+print("left a process")
+"""
+DAEMON = """
+import os, time
 if os.fork() == 0:
     os.setsid()
-    child = subprocess.Popen({SLEEPER}, start_new_session=True)
+    if os.fork() == 0:
+        time.sleep(600)
     os._exit(0)
 os.wait()
 print("left a process")
 """
-
+PROGRAM = """
+import subprocess
+subprocess.Popen(["attention-notebooks-left", "600"], executable="/bin/sleep", start_new_session=True)
+print("left a process")
+"""
 
 DEAF_TO = """
 while True:
@@ -86,22 +101,23 @@ CORRECT = ("a_correct", "m_correct", "z_correct")
 CASES = {
     "a_correct": harmful("print(SelfAttention(4)(torch.ones(1, 2, 4)).shape)", EXECUTED),
     # processes
-    "kills_its_parent": harmful("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"),
-    "kills_its_process_group": harmful("import os, signal\nos.killpg(0, signal.SIGKILL)"),
+    "kills_its_parent": harmful("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)", UNREACHED),
+    "kills_its_process_group": harmful("import os, signal\nos.killpg(0, signal.SIGKILL)", PARTLY),
+    "kills_everybody": harmful("import os, signal\nos.kill(-1, signal.SIGKILL)", PARTLY),
     "kills_itself": early("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
     "terminates_its_parent": harmful("import os, signal\nos.kill(os.getppid(), signal.SIGTERM)", PARTLY, RESCUED),
     "stops_itself": early("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)"),
-    "stops_its_parent": early("import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)"),
+    "stops_its_parent": early("import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)", UNREACHED),
     "crashes": early("import ctypes\nctypes.string_at(0)"),
     "forks_often": harmful(
         "import os, time\nfor _ in range(60):\n    if os.fork() == 0:\n        time.sleep(600)\n        os._exit(0)",
         EXECUTED,
+        PARTLY,  # on a busy machine
     ),
     "forks_and_goes_on_twice": harmful("import os\nos.fork()", EXECUTED, PARTLY, RESCUED),
-    "leaves_a_child": harmful(
-        f"import subprocess\nchild = subprocess.Popen({SLEEPER})\nprint('left a process')", EXECUTED
-    ),
+    "leaves_a_child": harmful(CHILD, EXECUTED),
     "leaves_a_daemon": harmful(DAEMON, EXECUTED),
+    "leaves_a_program": harmful(PROGRAM, PARTLY),
     "leaves_a_daemon_and_dies": harmful(f"{DAEMON}\nos.kill(os.getpid(), 9)"),
     "begins_a_session": early(
         "import os\ntry:\n    os.setsid()\nexcept OSError:\n    os.setpgid(0, 0)", EXECUTED, PARTLY
@@ -129,7 +145,7 @@ CASES = {
     ),
     "m_correct": harmful("print(SelfAttention(4))", EXECUTED),
     # files
-    "deletes_its_home": early("import os, shutil\nshutil.rmtree(os.environ['HOME'])", EXECUTED, RESCUED),
+    "deletes_its_home": early("import os, shutil\nshutil.rmtree(os.environ['HOME'])", EXECUTED, PARTLY, RESCUED),
     "goes_elsewhere": early("import os\nos.chdir('/')", EXECUTED),
     "closes_its_files": early("import os\nos.closerange(0, 4096)"),
     "fills_its_disk": early(
@@ -338,8 +354,8 @@ def test_every_notebook_is_graded(run):
 def test_no_notebook_takes_longer_than_its_budgets_allow(run):
     slowest = max(run.attempts.values(), key=lambda attempt: attempt.seconds)
 
-    assert slowest.seconds < 8 + 12 + 20
-    assert slowest.student == "stops_its_parent"  # all others are seen by the process that watches the cells
+    assert slowest.seconds < 8 + 12 + (0 if OWN_ROOT else 20)
+    assert OWN_ROOT or slowest.student == "stops_its_parent"  # the others are seen by who watches the cells
     assert run.seconds < 240
 
 

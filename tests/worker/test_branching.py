@@ -157,23 +157,29 @@ def test_ending_a_child_that_was_ended_already_does_nothing(counter):
     assert isinstance(build(another(counter)), wire.Built)
 
 
-def test_a_child_ends_with_what_it_started(perform):
+def test_a_child_ends_with_the_threads_that_it_started(perform, badge):
     performed = perform(
-        "import subprocess\nclass Counter:\n    def __init__(self):\n"
-        "        self.child = subprocess.Popen(['sleep', '600']).pid\n"
-        "    def __call__(self):\n        return self.child"
+        f"import threading, time\nclass Counter:\n    def __init__(self):\n        {badge.source}\n"
+        "        threading.Thread(target=time.sleep, args=(600,)).start()"
     )
     performed.open(performed.asker, "Counter")
     build(performed.asker)
-    answer = performed.asker.ask(wire.Call(0, (), {}, echo=False, seconds=5.0), deadline=soon())
-    performed.lease.end()
+    before = badge.bearers()
+    performed.end()
 
-    assert not alive(answer.value)
+    assert len(before) == 1
+    assert badge.bearers() == []
 
 
-def alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+@pytest.mark.parametrize(
+    "attempt",
+    ["os.fork()", "subprocess.Popen(['true'])", "os.kill(os.getppid(), 9)", "os.kill(1, 9)", "os.kill(-1, 9)"],
+)
+def test_a_child_can_neither_fork_nor_end_another(perform, attempt):
+    performed = perform(f"import os, subprocess\nclass Counter:\n    def __init__(self):\n        {attempt}")
+    performed.open(performed.asker, "Counter")
+    answer = build(performed.asker)
+
+    assert isinstance(answer, wire.Raised)
+    assert answer.type == "PermissionError"
+    assert isinstance(performed.execute(performed.examiner()), wire.Executed)

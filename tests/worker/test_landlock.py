@@ -275,6 +275,17 @@ def test_a_single_file_can_be_opened(tmp_path: Path) -> None:
     assert outcome(*confine, lambda: Path("/dev/null").write_text("gone")) == 0
 
 
+def test_names_in_a_listable_folder_can_be_read_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "file").write_text("")
+    confine = [lambda: landlock.confine(readable=[], writable=[], listable=[tmp_path])]
+
+    assert outcome(*confine, lambda: os.listdir(tmp_path / "below")) == 0
+    assert outcome(*confine, lambda: (tmp_path / "below" / "file").read_text()) == errno.EACCES
+    assert outcome(*confine, lambda: (tmp_path / "new").touch()) == errno.EACCES
+    assert outcome(*confine, lambda: os.listdir(tmp_path.parent)) == errno.EACCES
+
+
 def test_what_does_not_exist_is_skipped(tmp_path: Path) -> None:
     missing = [tmp_path / "missing", tmp_path / "missing" / "deeper", Path("/dev/null/no/folder")]
 

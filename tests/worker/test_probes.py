@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -124,6 +125,14 @@ def test_an_own_root_and_namespaces_leave_only_what_has_no_path():
 @needs_namespaces
 def test_all_walls_leave_nothing():
     assert found(sealed, lambda: namespaces.clone(namespaces.possible().flags)) == set()
+
+
+def test_a_folder_of_its_own_at_the_same_path_does_not_count_as_the_one_outside(tmp_path):
+    with probes.targets(tmp_path) as targets:
+        elsewhere = dataclasses.replace(targets, place=(0, 0))
+
+        assert probes.PROBES["writing beside its folder"](targets)
+        assert not probes.PROBES["writing beside its folder"](elsewhere)
 
 
 def test_a_probe_that_cannot_be_carried_out_counts_as_open():

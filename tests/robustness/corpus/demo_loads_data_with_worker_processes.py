@@ -1,7 +1,7 @@
 # assignment: self-attention
-# loading: executed
+# loading: definitions
 # points: all
-# prints: batch of 4
+# notes: PermissionError
 
 from torch.utils.data import DataLoader, TensorDataset
 import math

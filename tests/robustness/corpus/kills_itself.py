@@ -1,9 +1,8 @@
 # assignment: self-attention
 # loading: executed
 # points: some
-# outcome: test_output_shape killed
+# outcome: test_output_shape killed|failed
 # passes: test_builds
-# says: process
 
 import os
 import signal

@@ -1,7 +1,7 @@
 # assignment: self-attention
-# loading: executed
+# loading: definitions
 # points: all
-# prints: left process
+# notes: PermissionError
 
 import subprocess
 import math

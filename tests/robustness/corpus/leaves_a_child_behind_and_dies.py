@@ -21,5 +21,7 @@ class SelfAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x, mask=None):
-        child = subprocess.Popen(["attention-corpus-orphan", "600"], executable="/bin/sleep", start_new_session=True)
-        os._exit(1)
+        try:
+            subprocess.Popen(["attention-corpus-orphan", "600"], executable="/bin/sleep", start_new_session=True)
+        finally:
+            os._exit(1)
