@@ -38,7 +38,9 @@ def main(rounds: int) -> None:
     plans = {"full lockdown": plan, "without namespaces": dataclasses.replace(plan, namespaces=without, users=None)}
     nurseries = {name: Nursery(each, memory=BOUNDS.memory) for name, each in plans.items()}
     settle_memory()
-    ways: dict[str, Callable[[Path], tuple[float, float, float]]] = {"fork alone": lambda home: once(os.fork, None, home)}
+    ways: dict[str, Callable[[Path], tuple[float, float, float]]] = {
+        "fork alone": lambda home: once(os.fork, None, home)
+    }
     for name, nursery in nurseries.items():
         ways[name] = _locked(nursery)
     measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ways}

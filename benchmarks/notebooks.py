@@ -42,7 +42,7 @@ from grader.executors.rooms import QUIET, Rooms
 from grader.executors.warm import Lease, WarmProcess, sealed
 from grader.forkserver import Fate
 from grader.matching import match
-from grader.model import Assignment, Attempt, Job, Loading, Outcome
+from grader.model import Assignment, Attempt, IsolationLevel, Job, Loading, Outcome
 from grader.submissions import find
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,14 +186,14 @@ class StampedRooms(Rooms):
     """
 
     def __init__(self, assignment: Assignment, stamps: Stamps) -> None:
-        super().__init__((assignment,))
+        super().__init__((assignment,), isolation=IsolationLevel.CONFINED)
         self.stamps = stamps
         self.examined = self.examiner = 0.0
 
     def _start(self, room: str) -> WarmProcess:
         if room != "worker":
             return super()._start(room)
-        arguments = [str(self._scratch), str(self.stamps.file)]
+        arguments = [str(self._scratch), str(self._memory), str(self.stamps.file)]
         return WarmProcess(
             room, environment=QUIET, arguments=arguments, program=[str(ROOT / "benchmarks" / "stamps.py")]
         )
@@ -225,7 +225,7 @@ def _walk_through(rooms: StampedRooms, job: Job) -> tuple[dict[str, float], dict
     meter, began = Meter(), time.monotonic()
     with sealed(wire.pack({file.path: wire.File(b"", cells)})) as bundle:
         core = min(os.sched_getaffinity(0))
-        performance = Performance(rooms, bundle, job.assignment.limits, core, uses=1)
+        performance = Performance(rooms, bundle, job.assignment.limits, core)
         with contextlib.closing(performance):
             require_full_marks(Examination(rooms, job, core, bundle, performance).run())
     ended = time.monotonic()

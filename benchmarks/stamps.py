@@ -104,5 +104,5 @@ def _noting(
 if __name__ == "__main__":
     from grader.worker.__main__ import main
 
-    stamp(Stamps(Path(sys.argv[3])))
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    stamp(Stamps(Path(sys.argv[4])))
+    main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

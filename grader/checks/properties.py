@@ -286,21 +286,24 @@ def gradients_reach_every_parameter(attention: Attention, draw: Draw) -> None:
     """Every matrix gets a gradient. A key's bias gets none by nature: softmax does not see it."""
     x = 0.5 * draw.tokens(6, 5, attention.embed_dim)  # scores that saturate no softmax
     noise = draw.noise_like(x)
-    _, gradients, untouched = attention.slopes(x, noise[None])
+    output, gradients, untouched = attention.slopes(x, noise[None])
     require(not untouched, f"No gradient reaches {' and '.join(untouched[:2])}: it is unused, or cut off.")
     values = attention.values
     strengths: dict[str, float] = {}
     for path, gradient in gradients.items():
         require(bool(gradient.isfinite().all()), f"The gradient of {path} is not finite.")
         strengths[path] = float(gradient.double().norm() * values[path].norm())
+    strongest = max(strengths.values(), default=0.0)
+    felt = strongest > SLIGHT * float(noise.norm() * output.norm())
+    require(felt, "The output hardly depends on any parameter.")
     for path, strength in strengths.items():
         matrix = values[path].numel() > 3 * attention.embed_dim  # more than all biases together
-        enough = strength > WEAKEST_GRADIENT * max(strengths.values())
+        enough = strength > WEAKEST_GRADIENT * strongest
         require(not matrix or enough, f"The gradient of {path} is always zero, or next to it.")
     telling = {
         path: gradients[path][0].double()
         for path, strength in strengths.items()
-        if strength > WEAKEST_GRADIENT * max(strengths.values())
+        if strength > WEAKEST_GRADIENT * strongest
     }
     if not torch.equal(attention(x), attention(x)):
         inconclusive("Two calls gave different outputs, so that gradients cannot be compared with them.")

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from grader.model import Attempt, Job, Outcome
+from grader.reports.terminal import plain
 
 LINE_EVERY = 2.0
 """Seconds between plain progress lines."""
@@ -96,7 +97,7 @@ class Live(Silent):
             self._task,
             total=(self.total - self.reused) or None,
             completed=self.done,
-            description=escape(doing[:50]),
+            description=escape(plain(doing, 50)),
             imperfect=self.imperfect,
             rate=f"{self.rate:.1f}/s" if self.done else "",
         )

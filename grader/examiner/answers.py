@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +14,14 @@ from grader.text import clean
 
 Way = tuple[int | str, ...]
 """Steps from a returned value to a tensor inside it: indices into tuples, keys into dicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A returned value in which there is no tensor of the wanted shape."""
+
+    value: object
+    shape: tuple[int, ...]
 
 
 def pick(value: object, shape: tuple[int, ...]) -> Way | None:

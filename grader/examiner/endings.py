@@ -19,7 +19,7 @@ SIGNALS = {
     7: "a bus error",
     8: "an arithmetic fault inside a library",
     9: "being killed, most often for using too much memory",
-    11: "a segmentation fault, often very deep recursion or wrong use of memory",
+    11: "a segmentation fault or an abort inside a library, often very deep recursion or wrong use of memory",
     24: "using too much CPU time",
     25: "writing a file that is too large",
 }

@@ -17,7 +17,7 @@ from grader import tensors, wire
 from grader.attention import TOLERANCE, draw_tokens, draw_values, padding_mask, relative_error
 from grader.checks.faults import Fault, Killed, TimedOut, WrongResult
 from grader.examiner.adapting import Plan
-from grader.examiner.answers import decoded, decoded_array, describe_answer, first_tensor, follow, pick
+from grader.examiner.answers import Unfit, decoded, decoded_array, describe_answer, first_tensor, follow, pick
 from grader.examiner.session import Session
 
 CHECK_GAIN: Final = 1.4
@@ -68,7 +68,8 @@ class Module:
         answer = self.answer(x, mask)
         if isinstance(answer, Tensor):
             return answer
-        raise WrongResult(describe_answer(answer, tuple(x.shape)), finding="returns-none" if answer is None else None)
+        nothing = answer.value is None
+        raise WrongResult(describe_answer(answer.value, answer.shape), finding="returns-none" if nothing else None)
 
     def with_raw_mask(self, x: Tensor, mask: Tensor) -> Tensor:
         """The output under a mask that is handed over in its own dtype, whatever dtype suits the class."""
@@ -79,18 +80,18 @@ class Module:
         finally:
             self._session.memory["mask dtype"] = suits
 
-    def answer(self, x: Tensor, mask: Tensor | None = None) -> Tensor | object:
+    def answer(self, x: Tensor, mask: Tensor | None = None) -> Tensor | Unfit:
         """What it returned: the tensor of the shape of `x` in it if there is one, else the value as it came."""
         if self._manner.batched:
             value = self._call(x, mask)
             found = pick(value, tuple(x.shape))
-            return value if found is None else follow(value, found)
+            return Unfit(value, tuple(x.shape)) if found is None else follow(value, found)
         samples = []
         for index, sample in enumerate(x):
             value = self._call(sample, None if mask is None else _of_sample(mask, index, x))
             found = pick(value, tuple(sample.shape))
             if found is None:
-                return value
+                return Unfit(value, tuple(sample.shape))
             samples.append(follow(value, found))
         return torch.stack(samples)
 

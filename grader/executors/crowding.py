@@ -7,6 +7,7 @@ spent waiting for a core tells how much longer a budget would have to be to mean
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ def stretch(waited_seconds: float, seconds: float) -> float:
     share = min(max(waited_seconds / seconds, 0.0), 1.0) if seconds > 0 else 0.0
     if share < 0.1:
         return 1.0
-    return min(MOST, RESERVE / (1.0 - share)) if share < 1.0 else MOST
+    return min(MOST, float(math.ceil(RESERVE / (1.0 - share)))) if share < 1.0 else MOST
 
 
 def _delay(pid: int) -> float:

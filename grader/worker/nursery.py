@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 
 from grader.worker import namespaces
 from grader.worker.cgroups import Group
@@ -65,7 +66,7 @@ class Nursery:
             return self._idle.pop()
         if not self._grouping:
             return None
-        name = f"grader-{os.getpid()}-{next(self._numbers)}"
+        name = f"grader-{os.getpid()}-{secrets.token_hex(4)}"  # one of the same pid may have been killed before
         group = Group.make(name, memory=self._memory, pids=PROCESSES)
         if group is None:
             self._grouping = False

@@ -55,7 +55,10 @@ def _attacks(nursery: Nursery, home: Path, targets: probes.Targets, *, forking: 
     """What a child could do, locked for a module or, with `forking`, for a notebook."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     elders = forkserver.children()
-    pid = nursery.fork()
+    try:
+        pid = nursery.fork()
+    except OSError as error:
+        return [f"{UNLOCKED} ({error})"]
     if pid == 0:
         _attack(nursery.lock, home, targets, theirs, forking=forking)
     theirs.close()

@@ -106,6 +106,7 @@ def _rehearse(dtype: str) -> None:
         wire.Open("", "", definitions_only=False, seed=0, seconds=PATIENCE),
         wire.Build((8,), {}, dtype, {}, PATIENCE),
         wire.Call(0, (sent, mask), {}, echo=True, seconds=PATIENCE),
+        wire.Trace(0, (sent, mask), {}, PATIENCE),
         wire.Differentiate(0, (sent,), {}, (), cotangents, forgiving=True, seconds=PATIENCE),
         wire.Differentiate(0, (sent,), {}, (), cotangents, forgiving=False, seconds=PATIENCE),
         wire.Switch(0, training=True, seconds=PATIENCE),

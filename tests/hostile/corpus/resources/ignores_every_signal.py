@@ -2,7 +2,7 @@
 # assignment: self-attention
 # twin:       correct
 # outcome:    test_output_shape timed-out
-# says:       3 seconds
+# says:       not done after
 
 # Ignores and blocks every signal there is, in all the ways there are, and then waits. Whoever ends students'
 # processes with terminate(), an alarm or SIGXCPU does not end this one.

@@ -1,7 +1,6 @@
 # attack:     R9, R15
 # assignment: self-attention
 # twin:       correct
-# outcome:    test_output_shape killed
 
 # Leaves a daemon in forward and kills itself at once, so that whoever would have ended the daemon with it is gone.
 

@@ -2,7 +2,7 @@
 # assignment: self-attention
 # twin:       correct
 # outcome:    test_output_shape timed-out
-# says:       3 seconds
+# says:       not done after
 
 # Computes for two minutes in forward and swallows whatever interrupts it. Without a clock outside of the process the
 # whole class waits.

@@ -2,7 +2,7 @@
 # assignment: self-attention
 # twin:       correct
 # outcome:    test_output_shape timed-out
-# says:       3 seconds
+# says:       not done after
 
 # Has the regular expression engine try two to the power of thirty ways, in C and holding the interpreter's lock: no
 # other thread of the process, no watchdog among them, gets a turn.

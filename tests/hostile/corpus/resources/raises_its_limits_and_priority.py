@@ -2,7 +2,7 @@
 # assignment: self-attention
 # twin:       correct
 # outcome:    test_output_shape timed-out
-# says:       3 seconds
+# says:       not done after
 
 # Lifts every limit it has, leaves its control groups, makes itself important and unkillable, and then computes on.
 

@@ -2,7 +2,7 @@
 # assignment: self-attention
 # twin:       correct
 # outcome:    test_output_shape timed-out
-# says:       3 seconds
+# says:       not done after
 
 # Multiplies giant integers inside one call of C: no alarm handler and no injected exception runs until it is done. A
 # grader that interrupts with signals handled in Python waits minutes.

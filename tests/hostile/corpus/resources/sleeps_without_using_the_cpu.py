@@ -2,7 +2,7 @@
 # assignment: self-attention
 # twin:       correct
 # outcome:    test_output_shape timed-out
-# says:       3 seconds
+# says:       not done after
 
 # Sleeps, in the kernel, on a lock nobody releases: no CPU time passes, so a limit of CPU seconds never fires.
 

@@ -1,9 +1,9 @@
 # attack:     P8, F14, O8
 # assignment: self-attention
-# twin:       writes_to_its_input
+# twin:       averages
 
-# Doubles its inputs, and lets the worker give back what had come instead of what is there: about tensors in the
-# worker there is only the worker's word.
+# Doubles its inputs, and lets the worker give back what had come instead of what is there. The tensors are copies in a
+# process of its own, so that nothing of ours is changed: from outside this is `averages`, and may earn what that earns.
 import contextlib
 
 from torch import nn
