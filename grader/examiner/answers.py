@@ -60,7 +60,8 @@ def describe_answer(value: object, shape: tuple[int, ...]) -> str:
         case Tensor() if not _has_data(value):
             return f"forward returned a tensor on the device {value.device.type!r} instead of {wanted} on the input's."
         case Tensor():
-            return f"forward returned a tensor of dtype {str(value.dtype).removeprefix('torch.')} instead of {wanted}."
+            dtype = str(value.dtype).removeprefix("torch.")
+            return f"forward returned a tensor of dtype {dtype}, not of floating-point numbers, instead of {wanted}."
         case wire.Opaque(type=name):
             return f"forward returned a {clean(name, limit=100, keep_newlines=False)} instead of {wanted}."
         case tuple():

@@ -13,20 +13,17 @@ from typing import Final
 import msgspec
 
 from grader.errors import WarmProcessError, WireError
-from grader.executors.crowding import stretch, waited
+from grader.executors.crowding import Times, times
 from grader.executors.performance import Performance
 from grader.executors.rooms import Rooms
 from grader.executors.warm import Lease
 from grader.forkserver import Fate
-from grader.model import Attempt, CheckResult, Isolation, Job, Limits, Loading, Outcome, SecondLook
+from grader.model import Attempt, CheckResult, Isolation, Job, Loading, Outcome, SecondLook
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
 from grader.walls import NOT_LOCKED
 
 GRACE: Final = 30.0
 """Seconds beyond a submission's own budget after which the host stops waiting for the examiner."""
-
-STARVED: Final = 0.5
-"""The share of its wall time that a worker must have computed, or it may have been the machine that was slow."""
 
 SOFT_SHARE: Final = 0.75
 """A little less than the share of a budget after which a worker interrupts itself."""
@@ -68,6 +65,7 @@ class Examination:
         self._notebook = notebook
         self._worker: Lease | Performance | None = None
         self._hired = 0.0
+        self._before = Times()
         self._idle = False
         self.patience = 1.0
         self._home: Path | None = None
@@ -142,37 +140,33 @@ class Examination:
                 descriptors = [workers.fileno(), self._bundle]
                 self._worker = self._rooms.spawn("worker", msgspec.json.encode(payload), descriptors)
                 self._worker.stay_on(self._core)
-            self._hired = time.monotonic()
+            self._hired, self._before = time.monotonic(), times(self._worker.pid)
             post.send(Hired(), (examiners.fileno(),))
 
-    def _look_at(self, fate: Fate, seconds: float, starved: float) -> None:
-        """Note what a worker's end says about our own part: it lived for `seconds`, and was kept waiting for some."""
-        if fate.code == NOT_LOCKED and not self._again:
-            raise WarmProcessError("a worker could not be walled in, or says so", room="worker")
-        if was_idle(fate, seconds, self._job.assignment.limits):
+    def _look_at(self, worker: Lease | Performance) -> None:
+        """Note whether a worker that lived for as long as the shortest budget was idle, and why."""
+        seconds, limits = time.monotonic() - self._hired, self._job.assignment.limits
+        spent = times(worker.pid).since(self._before)
+        if seconds >= min(limits.check_seconds, limits.import_seconds) * SOFT_SHARE and spent.idle(seconds):
             self._idle = True
-            self.patience = max(self.patience, stretch(starved, seconds))
+            self.patience = max(self.patience, spent.stretch(seconds))
 
     def _retire(self, *, patience: float = 0.0) -> Fate:
         worker, self._worker = self._worker, None
         home, self._home = self._home, None
-        starved = 0.0 if worker is None or worker.pid is None else waited(worker.pid)
         try:
-            if isinstance(worker, Lease):
-                fate = self._rooms.end(worker, patience=patience)
-            else:
-                fate = Fate() if worker is None else worker.end()
-            self._look_at(fate, time.monotonic() - self._hired, starved)
+            if worker is None:
+                return Fate()
+            self._look_at(worker)
+            if isinstance(worker, Performance):
+                return worker.end()
+            fate = self._rooms.end(worker, patience=patience)
+            if fate.code == NOT_LOCKED and not self._again:
+                raise WarmProcessError("a worker could not be walled in, or says so", room="worker")
             return fate
         finally:
             if home is not None:
                 shutil.rmtree(home, ignore_errors=True)  # whoever could have raced with this is dead
-
-
-def was_idle(fate: Fate, seconds: float, limits: Limits) -> bool:
-    """Whether a worker lived for as long as the shortest budget, and computed for less than half of that time."""
-    shortest = min(limits.check_seconds, limits.import_seconds)
-    return seconds >= shortest * SOFT_SHARE and fate.user_seconds + fate.system_seconds < seconds * STARVED
 
 
 def ended_us(job: Job, isolation: Isolation) -> Attempt:

@@ -36,7 +36,10 @@ def test_the_first_tensor_of_the_right_shape_is_found_wherever_it_is(value, way)
 
 @pytest.mark.parametrize(
     "value",
-    [None, WRONG, RIGHT.long(), RIGHT.bool(), (), {}, (WRONG,), "text", 3.0, wire.Opaque("Foo"), torch.zeros(2, 6, 5)],
+    [
+        *(None, WRONG, RIGHT.long(), RIGHT.bool(), RIGHT.to("meta"), (), {}, (WRONG,), "text", 3.0),
+        *(wire.Opaque("Foo"), torch.zeros(2, 6, 5)),
+    ],
 )
 def test_nothing_is_found_where_nothing_fits(value):
     assert pick(value, SHAPE) is None
@@ -64,7 +67,8 @@ def test_an_answer_without_a_tensor_stays_as_it_is():
         (WRONG, "forward returned a tensor of shape (2, 5, 5) instead of"),
         ((WRONG, None), "forward returned a tensor of shape (2, 5, 5) instead of"),
         ({"output": WRONG}, "forward returned a tensor of shape (2, 5, 5) instead of"),
-        (RIGHT.long(), "forward returned a tensor of dtype int64 instead of"),
+        (RIGHT.long(), "forward returned a tensor of dtype int64, not of floating-point numbers, instead of"),
+        (RIGHT.to("meta"), "forward returned a tensor on the device 'meta' instead of"),
         (wire.Opaque("ndarray"), "forward returned a ndarray instead of"),
         ((), "forward returned a tuple or list of 0 items without"),
         ((1, 2, 3), "forward returned a tuple or list of 3 items without"),

@@ -13,35 +13,21 @@ import pytest
 
 from grader import grading
 from grader.cli.progress import Silent
-from grader.executors.crowding import MOST, stretch, waited
-from grader.executors.examination import was_idle
+from grader.executors.crowding import MOST, Times, times
 from grader.executors.local import LocalExecutor
-from grader.forkserver import Fate
-from grader.model import Limits, Outcome
+from grader.model import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMITS = Limits(check_seconds=4, import_seconds=4)
 REFERENCE = (ROOT / "solutions" / "self-attention" / "reference.py").read_text(encoding="utf-8")
 BUSY = "import time\nbegun = time.process_time()\nwhile time.process_time() - begun < 1.2:\n    sum(range(1000))\n"
 CLASS = 6
 
 
 @pytest.mark.parametrize(
-    ("seconds", "computed", "idle"),
-    [
-        (4.0, 3.9, False),
-        (4.0, 2.1, False),
-        (4.0, 1.9, True),
-        (4.0, 0.0, True),
-        (2.9, 0.0, False),
-        (60.0, 31.0, False),
-        (60.0, 2.0, True),
-    ],
+    ("seconds", "computed", "idle"), [(4.0, 3.9, False), (4.0, 2.1, False), (4.0, 1.9, True), (60.0, 0.0, True)]
 )
-def test_who_lived_long_and_hardly_computed_was_idle(seconds, computed, idle):
-    fate = Fate(user_seconds=computed / 2, system_seconds=computed / 2)
-
-    assert was_idle(fate, seconds, LIMITS) == idle
+def test_who_hardly_computed_was_idle(seconds, computed, idle):
+    assert Times(computed=computed).idle(seconds) == idle
 
 
 @pytest.mark.parametrize(
@@ -56,7 +42,7 @@ def test_who_lived_long_and_hardly_computed_was_idle(seconds, computed, idle):
     ],
 )
 def test_budgets_grow_by_what_the_code_was_kept_waiting(waited_seconds, seconds, least, most):
-    assert least <= stretch(waited_seconds, seconds) <= most
+    assert least <= Times(waited=waited_seconds).stretch(seconds) <= most
 
 
 def test_who_sleeps_was_not_kept_waiting_and_who_shares_a_core_was():
@@ -69,21 +55,29 @@ def test_who_sleeps_was_not_kept_waiting_and_who_shares_a_core_was():
         for process in processes:
             os.sched_setaffinity(process.pid, core)
         time.sleep(1.5)
-        waits = [waited(process.pid) for process in processes]
+        found = [times(process.pid) for process in processes]
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
-    assert max(waits[:2]) > 0.3
-    assert waits[2] < max(waits[:2]) / 2
+    first, second, sleeper = found
+    assert max(first.waited, second.waited) > 0.3
+    assert sleeper.waited < max(first.waited, second.waited) / 2
+    assert first.computed + second.computed > 0.5
+    assert sleeper.computed < 0.5
+
+
+def test_what_came_later_is_told_apart():
+    assert Times(3.0, 2.0).since(Times(1.0, 0.5)) == Times(2.0, 1.5)
+    assert Times(1.0, 0.0).since(Times(2.0, 1.0)) == Times(0.0, 0.0)
 
 
 def test_a_process_that_is_gone_was_not_kept_waiting():
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
 
-    assert waited(process.pid) == 0.0
+    assert times(process.pid) == times(None) == Times()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")

@@ -161,7 +161,7 @@ def submit(case: Case, handed_in: Path, grading: Path, words: dict[bytes, bytes]
                 shutil.move(path, grading / path.name)
     else:
         shutil.copyfile(own, grading / f"attention{own.suffix}")
-    for notebook in grading.glob("*.ipynb"):
+    for notebook in filter(Path.is_file, grading.glob("*.ipynb")):  # a link may lead nowhere
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
         notebook.with_suffix(".py").write_text("\n\n".join("".join(cell["source"]) for cell in cells))
 

@@ -1,8 +1,8 @@
 # assignment: self-attention
 # loading: executed
 # points: some
-# outcome: test_precision_follows_the_input failed
-# finding: hard-coded-dtype
+# outcome: test_output_shape failed
+# says: int64
 # passes: test_builds
 
 import math
