@@ -208,25 +208,35 @@ def become_subreaper() -> None:
 
 
 def sweep(spared: Collection[int | None]) -> None:
-    """Kill and reap every child of this process but those spared, until there is no other."""
+    """Kill and reap every child of this process but those spared, with all that descends from them, until there is no
+    other. They are stopped first: whoever forks faster than others are killed could go on for ever."""
     for _ in range(1000):
         strays = [pid for pid in children() if pid not in spared]
         if not strays:
             return
+        family = [*strays]
+        for pid in family:  # grows while it is walked
+            _signal(pid, signal.SIGSTOP)
+            family += children(pid)
+        for pid in family:
+            _signal(pid, signal.SIGKILL)
         for pid in strays:
-            try:
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                continue
 
 
-def children() -> list[int]:
-    """The children of this process, which has one thread."""
+def children(pid: int | None = None) -> list[int]:
+    """The children of a process with one thread; by default of this one."""
+    parent = pid or os.getpid()
     try:
-        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+        return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     except OSError:
         return []
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _require_one_thread() -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import ast
 import math
+import random
 import socket
 import threading
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -680,6 +682,63 @@ def test_a_damaged_frame_is_a_message_or_a_wire_error_and_nothing_else(content):
             return
 
     assert isinstance(message, wire.Answer)
+
+
+MUTATED_FRAMES = 20_000
+
+
+def test_twenty_thousand_mutated_frames_are_messages_or_wire_errors_and_take_no_memory():
+    """Several frames, of which one is damaged somewhere: what is read of them is sound, and nothing large is made."""
+    dice = random.Random(20_000)
+    frames = [frame(packed(reply)) for reply in REPLIES]
+    kinds: Counter[str] = Counter()
+    tracemalloc.start()
+    try:
+        for _ in range(MUTATED_FRAMES):
+            content = mutated(dice.choice(frames), dice)
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                theirs.sendall(content + dice.choice(frames))
+                theirs.shutdown(socket.SHUT_WR)
+                try:
+                    _, message = Connection(ours, wire.Reply, peer="the peer").receive(deadline=soon(5.0))
+                except WireError as error:
+                    kinds[type(error).__name__] += 1
+                else:
+                    assert isinstance(message, wire.Answer)
+                    kinds["message"] += 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert sum(kinds.values()) == MUTATED_FRAMES
+    assert kinds["message"] > 100  # some damage is not seen, in the text of a message for one
+    assert kinds["WireError"] > MUTATED_FRAMES / 4
+    assert kinds["PeerClosed"] > 100
+    assert peak < 8 << 20
+
+
+def mutated(content: bytes, dice: random.Random) -> bytes:
+    """One to four bytes changed, bits flipped, pieces taken out, put in or moved, in the header or behind it."""
+    damaged = bytearray(content)
+    for _ in range(dice.randint(1, 4)):
+        place, size = dice.randrange(len(damaged)), dice.randint(1, 8)
+        match dice.randrange(6):
+            case 0:
+                damaged[place] = dice.randrange(256)
+            case 1:
+                damaged[place] ^= 1 << dice.randrange(8)
+            case 2:
+                damaged[place:place] = dice.randbytes(size)
+            case 3:
+                del damaged[place : place + size]
+            case 4:
+                damaged += damaged[place : place + size]
+            case 5:
+                damaged[place : place + size] = bytes([dice.choice((0, 0x7F, 0x80, 0xFF))] * size)
+        if not damaged:
+            return b""
+    return bytes(damaged)
 
 
 @settings(max_examples=200, deadline=None)

@@ -30,8 +30,10 @@ from pathlib import Path
 from typing import Final
 
 WANTED: Final = ("memory", "pids")
+KILLING: Final = 5.0
+"""Seconds that killed processes have to be gone. Hundreds of them that all compute take their time to die."""
 PATIENCE: Final = 0.5
-"""Seconds that killed processes have to be gone, and an empty group to be free for removal."""
+"""Seconds that an empty group has to be free for removal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,9 @@ class Group:
         return {pid for folder in self.folders for pid in _members(folder)}
 
     def kill(self) -> bool:
-        """Kill all members, whatever they do; the group can be used again.
+        """Kill all members, whatever they do. Says whether all are gone, or zombies that wait for their parent.
 
-        Says whether all are gone, or zombies that wait for their parent.
+        Then the group can be used again; otherwise nobody in it can fork any more.
         """
         if not self.members():
             return True
@@ -106,14 +108,14 @@ class Group:
             if not _write(folder / "cgroup.kill", 1):
                 closed[folder] = _read(folder / "pids.max").strip()
                 _write(folder / "pids.max", 0)
-        try:
-            return self._kill_one_by_one()
-        finally:
-            for folder, most in closed.items():
-                _write(folder / "pids.max", most)
+        if not self._kill_one_by_one():
+            return False
+        for folder, most in closed.items():
+            _write(folder / "pids.max", most)
+        return True
 
     def _kill_one_by_one(self) -> bool:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + KILLING
         while alive := {pid for pid in self.members() if _alive(pid)}:
             if time.monotonic() > deadline:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from grader import forkserver
 from grader.worker import cgroups, lockdown
 from grader.worker.lockdown import Bounds, Plan
 from grader.worker.namespaces import Kind, Possible
@@ -211,3 +213,79 @@ def test_a_child_that_was_locked_is_in_its_group(nursery, home):
 
     assert locked == b"x"
     assert members in ([{pid}], [])
+
+
+# -- nothing outlives a worker -----------------------------------------------------------------------------------------
+
+
+def ignore_every_signal() -> None:
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def bomb() -> None:
+    """Each forks again, deaf and in a session of its own, and goes on; for two seconds at most."""
+    ignore_every_signal()
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            if os.fork() == 0:
+                os.setsid()
+        time.sleep(0.02)
+    os._exit(0)
+
+
+def daemonise() -> None:
+    ignore_every_signal()
+    for _ in range(8):
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(60)
+            os._exit(0)
+
+
+def stop() -> None:
+    if os.fork() == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("namespaces", [True, False], ids=["own processes", "no namespaces"])
+@pytest.mark.parametrize("life", [bomb, daemonise, stop, ignore_every_signal])
+def test_a_family_is_gone_a_second_after_it_was_ended(life, namespaces, plan, home, badge):
+    """As a notebook's process, which may fork. Killed as the fork server kills: the child, its group, and strays."""
+    chosen = lockdown.survey() if namespaces else plan
+    if namespaces and not chosen.own_root:
+        pytest.skip("no namespaces can be made here")
+    forkserver.become_subreaper()
+    elders, nursery = forkserver.children(), Nursery(chosen, memory=MEMORY)
+    entered, told = os.pipe()
+    pid = nursery.fork()
+    if pid == 0:
+        try:
+            nursery.lock.apply(keep=told, home=home, bounds=BOUNDS, forking=True)
+            exec(badge.source)
+            os.write(told, b"x")
+            life()
+            time.sleep(60)
+        finally:
+            os._exit(0)
+    os.close(told)
+    with open(entered, "rb") as pipe:
+        assert pipe.read(1) == b"x"
+        time.sleep(0.3)
+        before = badge.bearers()
+        ended = time.monotonic()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        end(nursery, pid)
+        forkserver.sweep(elders)
+        seconds = time.monotonic() - ended
+        after = badge.bearers()
+        nursery.close()
+
+    assert before
+    assert after == []
+    assert seconds < 1
