@@ -483,6 +483,11 @@ class Reluctant:
         os.write(self._notes, f"{pid}\n".encode())
 
 
+def open_descriptors(pid: int) -> int:
+    time.sleep(0.005)
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def test_a_fork_that_fails_closes_the_lease_and_costs_the_server_nothing(start):
     reading, notes = os.pipe()
     server = start(obey, Reluctant(notes))
@@ -495,7 +500,7 @@ def test_a_fork_that_fails_closes_the_lease_and_costs_the_server_nothing(start):
             with theirs:
                 socket.send_fds(server.control, [b"return_at_once"], [theirs.fileno()])
             fates.append(lease.recv(4096))
-        descriptors.append(len(os.listdir(f"/proc/{server.pid}/fd")))
+        descriptors.append(min(open_descriptors(server.pid) for _ in range(20)))  # it may just be reading a file
         assert server.fate(b"exit_with_3").code == 3
     server.wait()
     with open(reading) as lines:
