@@ -16,6 +16,7 @@ import msgspec
 from grader.errors import DeadlinePassed, PeerClosed, WireError
 from grader.forkserver import Fate
 from grader.model import (
+    AttentionPicture,
     CellRun,
     CheckResult,
     CheckSpec,
@@ -118,6 +119,8 @@ class Finished(Said, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
     flags: tuple[Flag, ...] = ()
+    unexplained: str = ""
+    pictures: tuple[AttentionPicture, ...] = ()
 
 
 FromExaminer = Hire | Retire | Reported | Finished

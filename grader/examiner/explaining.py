@@ -13,7 +13,7 @@ from typing import Final
 import torch
 
 from grader.attention import TOLERANCE, Roles, draw_mask, draw_tokens
-from grader.attention.catalogue import CATALOGUE
+from grader.catalogue import CATALOGUE
 from grader.attention.naming import name_mistake
 from grader.checks.asserting import Failed
 from grader.checks.faults import Fault, Raised
@@ -83,17 +83,21 @@ def finding(
     check: str | None = None,
     where: Place | None = None,
     evidence: dict[str, float | int | str] | None = None,
+    alternatives: tuple[str, ...] = (),
+    explanation: str = "",
 ) -> Finding:
-    """A finding with the words of the catalogue."""
+    """A finding with the words of the catalogue, or with an explanation of its own."""
     entry = CATALOGUE[id_]
     return Finding(
         id=id_,
         certainty=certainty,
         title=entry.title,
-        explanation=entry.explanation,
+        explanation=explanation or entry.explanation,
         check=check,
         where=where,
         evidence=evidence or {},
+        alternatives=alternatives,
+        informative=entry.informative,
     )
 
 

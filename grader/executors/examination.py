@@ -219,6 +219,8 @@ def _complete(attempt: Attempt, finished: Finished, second: dict[str, CheckResul
         loading_note=finished.loading_note,
         loading_where=finished.loading_where,
         output=finished.output,
+        unexplained=finished.unexplained,
+        pictures=finished.pictures,
     )
 
 

@@ -17,6 +17,7 @@ from grader.model.assignment import (
 )
 from grader.model.attempt import (
     Attempt,
+    AttentionPicture,
     CellRun,
     CheckGrade,
     CheckResult,
@@ -52,6 +53,7 @@ from grader.model.vocabulary import (
 __all__ = [
     "Assignment",
     "Attempt",
+    "AttentionPicture",
     "Cell",
     "CellOutcome",
     "CellRun",

@@ -33,8 +33,12 @@ class Finding(Entity, frozen=True, kw_only=True):
     """A named mistake.
 
     Attributes:
-        id: from the vocabulary of findings.
+        id: from the vocabulary of findings (`grader.catalogue`).
+        alternatives: ids of mistakes that are the same function of the input: which of them it is, nobody can tell.
+        informative: whether it is only worth knowing: no mistake, and no reason for lost points.
+        explanation: what happens, with this submission's own sizes where they are known.
         check: the check that saw it; None for what the output as a whole proves.
+        where: the student's own line; of a proven finding, the one that a trace of the calls points at.
         evidence: numbers and names; may be shown.
     """
 
@@ -45,6 +49,24 @@ class Finding(Entity, frozen=True, kw_only=True):
     check: str | None = None
     where: Place | None = None
     evidence: dict[str, float | int | str] = msgspec.field(default_factory=dict)
+    alternatives: tuple[str, ...] = ()
+    informative: bool = False
+
+
+class AttentionPicture(Entity, frozen=True, kw_only=True):
+    """Attention weights on a small public example, as the student's code has them and as they should be.
+
+    Attributes:
+        tokens: what the rows (queries) and columns (keys) are called.
+        masked: whether later tokens were masked.
+        student: heads, of queries, of keys: how much the query takes from the key. A weight that is not finite is None.
+        expected: the same for the reference with the same weights.
+    """
+
+    tokens: tuple[str, ...]
+    masked: bool
+    student: tuple[tuple[tuple[float | None, ...], ...], ...]
+    expected: tuple[tuple[tuple[float | None, ...], ...], ...]
 
 
 class CellRun(Entity, frozen=True, kw_only=True):
@@ -98,6 +120,9 @@ class Attempt(Entity, frozen=True, kw_only=True):
         repairs: what was put right, or left out, before a notebook could be run.
         second_look: what the checks say when forgotten imports are supplied; None when none was forgotten.
         flags: for the instructor only.
+        unexplained: where the output begins to differ from the reference, as a sentence, when no known mistake explains
+            it; empty otherwise.
+        pictures: attention weights on a public example, when a check about them failed.
         isolation: what its code ran behind.
         output: the beginning of what the code printed while it was loaded.
         seconds: wall time from the fork to the last outcome.
@@ -116,6 +141,8 @@ class Attempt(Entity, frozen=True, kw_only=True):
     repairs: tuple[str, ...] = ()
     second_look: SecondLook | None = None
     flags: tuple[Flag, ...] = ()
+    unexplained: str = ""
+    pictures: tuple[AttentionPicture, ...] = ()
     isolation: Isolation = Isolation(level=IsolationLevel.PROCESS_ONLY)
     output: str = ""
     seconds: float = 0.0

@@ -373,7 +373,7 @@ def test_the_grader_itself_cannot_be_imported_but_for_what_the_worker_has_loaded
         sys.path.insert(0, str(REPOSITORY))
         importlib.invalidate_caches()
         found = []
-        for name in ("grader.scoring", "grader.checks.asserting", "grader.attention.catalogue"):
+        for name in ("grader.scoring", "grader.checks.asserting", "grader.catalogue"):
             sys.modules.pop(name, None)
             try:
                 importlib.import_module(name)

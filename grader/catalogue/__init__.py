@@ -11,10 +11,17 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One mistake. `title` is a few words; `explanation` a sentence or two."""
+    """One mistake.
+
+    Attributes:
+        title: a few words.
+        explanation: what happens, in a sentence or two.
+        informative: whether it is only worth knowing: correct code may have it, and it costs nothing.
+    """
 
     title: str
     explanation: str
+    informative: bool = False
 
 
 CATALOGUE = MappingProxyType(
