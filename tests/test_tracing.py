@@ -87,9 +87,11 @@ def test_what_neither_computes_nor_makes_tensors_is_no_step():
 
 
 def test_a_step_knows_its_tensors_and_its_other_arguments():
-    (step,) = recorded(lambda: X.transpose(1, -1)).steps
+    traced = recorded(lambda: X.transpose(1, -1))
+    (step,) = traced.steps
 
-    assert step.tensors == (wire.Hollow("float32", (2, 3, 4), "cpu"),)
+    assert [traced.tensors[number] for number in step.takes] == [wire.Hollow("float32", (2, 3, 4), "cpu")]
+    assert [traced.tensors[number] for number in step.gives] == [wire.Hollow("float32", (2, 4, 3), "cpu")]
     assert step.arguments == {"1": 1, "2": -1}
     assert step.operators == ("aten::transpose",)
 
@@ -102,10 +104,74 @@ def test_named_arguments_keep_their_names():
 
 
 def test_tensors_in_lists_are_told_too():
-    (step,) = recorded(lambda: torch.cat([X, X[:1]], dim=0)).steps[-1:]
+    traced = recorded(lambda: torch.cat([X, X[:1]], dim=0))
+    step = traced.steps[-1]
 
-    assert [tensor.shape for tensor in step.tensors] == [(2, 3, 4), (1, 3, 4)]
+    assert [traced.tensors[number].shape for number in step.takes] == [(2, 3, 4), (1, 3, 4)]
     assert step.arguments == {"dim": 0}
+
+
+def test_tensors_can_be_followed_from_step_to_step():
+    def call() -> tuple[Tensor, ...]:
+        left, right = X.chunk(2, dim=-1)
+        return left.mul_(2.0), left + right
+
+    chunk, double, add = (traced := recorded(call)).steps
+
+    assert chunk.takes == (0,)
+    assert double.takes == double.gives == chunk.gives[:1]
+    assert add.takes == chunk.gives
+    assert traced.returned == double.gives + add.gives
+
+
+def test_a_tensor_that_is_gone_is_not_taken_for_another():
+    def call() -> Tensor:
+        for _ in range(20):
+            X.neg()
+        return X
+
+    assert len({step.gives for step in recorded(call).steps}) == 20
+
+
+def test_devices_and_dtypes_are_told_as_texts():
+    (step,) = recorded(lambda: torch.zeros(2, dtype=torch.float64, device=torch.device("cpu"))).steps
+
+    assert step.arguments == {"0": 2, "dtype": "torch.float64", "device": "cpu"}
+
+
+# -- what is counted ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "flops"),
+    [
+        (lambda: F.linear(X, torch.ones(5, 4), torch.ones(5)), 2 * 6 * 4 * 5),
+        (lambda: X @ X.mT, 2 * 2 * 3 * 4 * 3),
+        (lambda: torch.einsum("bqd,bkd->bqk", X, X), 2 * 2 * 3 * 4 * 3),
+        (lambda: F.conv1d(X.mT, torch.ones(5, 4, 1)), 2 * 6 * 4 * 5),
+        (lambda: torch.baddbmm(torch.ones(2, 3, 3), X, X.mT), 2 * 2 * 3 * 4 * 3),
+        (lambda: X * X, 0),
+    ],
+)
+def test_floating_point_operations_are_counted(call, flops):
+    traced = recorded(call)
+
+    assert traced.flops == sum(step.flops for step in traced.steps) == flops
+
+
+def test_the_largest_tensor_is_one_that_was_made():
+    weight = torch.ones(50, 4)
+
+    assert recorded(lambda: weight.T @ weight).largest == 16
+    assert recorded(lambda: weight.expand(9, 50, 4)).largest == 0
+    assert recorded(lambda: weight.add_(1.0)).largest == 0
+    assert recorded(lambda: (X[:, :, None] * X[:, None]).sum(dim=-1)).largest == 2 * 3 * 3 * 4
+
+
+def test_what_computes_in_an_operator_that_cannot_be_counted_is_recorded_all_the_same():
+    traced = recorded(lambda: F.scaled_dot_product_attention(X, X, X))
+
+    assert [step.function for step in traced.steps] == [PRODUCT]
 
 
 def test_a_step_is_what_the_student_calls_and_not_what_that_calls_in_turn():
@@ -143,6 +209,19 @@ def test_all_operators_are_counted_also_where_the_steps_are_cut():
     assert len(traced.steps) == wire.STEPS_CAP
     assert traced.cut
     assert traced.operators == {"aten::relu": wire.STEPS_CAP + 10}
+
+
+def test_there_is_an_end_to_the_tensors_that_are_listed():
+    ones = [torch.ones(1) for _ in range(wire.TRACED_TENSORS_CAP)]
+
+    def call() -> None:
+        for start in range(0, len(ones), 8):
+            torch.cat(ones[start : start + 8])
+
+    traced = recorded(call)
+
+    assert len(traced.tensors) == wire.TRACED_TENSORS_CAP
+    assert traced.cut
 
 
 def test_recording_changes_neither_values_nor_gradients():
@@ -183,7 +262,8 @@ def test_recording_does_not_import_the_compiler():
         import sys, torch
         from grader.tracing import Recorder
         Recorder(lambda *where: None).record(lambda: torch.ones(2).relu())
-        sys.exit("torch._dynamo" in sys.modules)
+        Recorder(lambda *where: None).record(lambda: torch.ones(2, 2) @ torch.ones(2, 2))
+        sys.exit("torch._dynamo" in sys.modules or "sympy" in sys.modules)
     """
 
     assert subprocess.run([sys.executable, "-c", dedent(script)], check=False, cwd=ROOT).returncode == 0
@@ -193,7 +273,7 @@ def test_recording_does_not_import_the_compiler():
 
 
 def step(function: str, *operators: str) -> wire.Step:
-    return wire.Step(function, (), {}, operators, None)
+    return wire.Step(function, (), (), {}, operators, 0, None)
 
 
 @pytest.mark.parametrize(

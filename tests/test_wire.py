@@ -74,12 +74,15 @@ FRAME_OF_A_CELL = wire.Frame("attention.ipynb", 3, "", "1 / 0", cell=4)
 EXECUTED = wire.Executed((wire.CellReport(4, "raised", "ValueError", "no", (FRAME_OF_A_CELL,)),), alive=True, output="")
 STEP = wire.Step(
     function="torch.nn.functional.softmax",
-    tensors=(Hollow("float64", (2, 5, 5), "cpu"),),
+    takes=(0,),
+    gives=(1,),
     arguments={"dim": -1, "1": (2, 3), "p": 0.5, "inplace": False, "equation": "bi,bj->bij"},
     operators=("aten::_softmax",),
+    flops=0,
     frame=wire.Frame("attention.py", 3, "forward", "return F.softmax(x, dim=-1)"),
 )
-TRACED = wire.Traced((STEP,), {"aten::_softmax": 1}, cut=False)
+SCORES = Hollow("float64", (2, 5, 5), "cpu")
+TRACED = wire.Traced((SCORES, SCORES), (STEP,), (1,), {"aten::_softmax": 1}, flops=0, largest=50, cut=False)
 REPLIES: list[wire.Reply] = [
     EXECUTED,
     OPENED,
@@ -478,6 +481,11 @@ def test_a_reply_that_lacks_any_of_its_fields_is_refused(pair, reply):
         (TRACED, {"operators": {"aten::bmm": "1"}}),
         (TRACED, {"operators": ["aten::bmm"]}),
         (TRACED, {"cut": 0}),
+        (TRACED, {"flops": 0.5}),
+        (TRACED, {"largest": None}),
+        (TRACED, {"returned": 1}),
+        (TRACED, {"tensors": [{**tagged(SCORES), "data": b""}]}),
+        (TRACED, {"steps": [{**tagged(STEP), "takes": ["0"]}]}),
         (TRACED, {"steps": [{**tagged(STEP), "arguments": {"dim": [0.5]}}]}),
         (TRACED, {"steps": [{**tagged(STEP), "frame": "line 3"}]}),
         (TRACED, {"steps": [{**tagged(STEP), "passed": True}]}),
@@ -611,9 +619,13 @@ def test_a_size_that_is_not_a_whole_number_is_refused(pair, size):
 # -- traces ------------------------------------------------------------------------------------------------------------
 
 
+def changed(**changes: Any) -> wire.Traced:
+    return msgspec.structs.replace(TRACED, **changes)
+
+
 def test_a_trace_within_its_bounds_is_sound():
     wire.check_trace(TRACED)
-    wire.check_trace(wire.Traced((STEP,) * wire.STEPS_CAP, {}, cut=True))
+    wire.check_trace(changed(steps=(STEP,) * wire.STEPS_CAP, flops=wire.COUNT_CAP, cut=True))
 
 
 @pytest.mark.parametrize(
@@ -622,27 +634,44 @@ def test_a_trace_within_its_bounds_is_sound():
         {"function": "x" * (wire.NAME_CAP + 1)},
         {"operators": ("x" * (wire.NAME_CAP + 1),)},
         {"operators": ("x",) * (wire.STEP_OPERATORS_CAP + 1)},
-        {"tensors": (Hollow("float32", (-1,), "cpu"),)},
-        {"tensors": (Hollow("float32", (1,) * (wire.MAX_AXES + 1), "cpu"),)},
+        {"takes": (2,)},
+        {"takes": (-1,)},
+        {"takes": (0,) * (wire.STEP_TENSORS_CAP + 1)},
+        {"gives": (1 << 60,)},
+        {"arguments": {str(number): 1 for number in range(wire.STEP_ARGUMENTS_CAP + 1)}},
+        {"arguments": {"x" * (wire.ARGUMENT_CAP + 1): 1}},
+        {"arguments": {"x": "x" * (wire.ARGUMENT_CAP + 1)}},
+        {"arguments": {"x": (1,) * (wire.ARGUMENT_CAP + 1)}},
+        {"flops": -1},
+        {"flops": wire.COUNT_CAP + 1},
     ],
 )
 def test_a_trace_with_a_step_out_of_bounds_is_refused(changes):
     with pytest.raises(WireError):
-        wire.check_trace(wire.Traced((msgspec.structs.replace(STEP, **changes),), {}, cut=False))
+        wire.check_trace(changed(steps=(msgspec.structs.replace(STEP, **changes),)))
 
 
 @pytest.mark.parametrize(
-    "trace",
+    "changes",
     [
-        wire.Traced((STEP,) * (wire.STEPS_CAP + 1), {}, cut=False),
-        wire.Traced((), {str(number): 1 for number in range(wire.OPERATORS_CAP + 1)}, cut=False),
-        wire.Traced((), {"x" * (wire.NAME_CAP + 1): 1}, cut=False),
-        wire.Traced((), {"aten::bmm": 0}, cut=False),
+        {"steps": (STEP,) * (wire.STEPS_CAP + 1)},
+        {"operators": {str(number): 1 for number in range(wire.OPERATORS_CAP + 1)}},
+        {"operators": {"x" * (wire.NAME_CAP + 1): 1}},
+        {"operators": {"aten::bmm": 0}},
+        {"operators": {"aten::bmm": wire.COUNT_CAP + 1}},
+        {"tensors": (SCORES,) * (wire.TRACED_TENSORS_CAP + 1)},
+        {"tensors": (SCORES, Hollow("float32", (-1,), "cpu"))},
+        {"tensors": (SCORES, Hollow("float32", (1,) * (wire.MAX_AXES + 1), "cpu"))},
+        {"tensors": ()},
+        {"returned": (2,)},
+        {"returned": (0,) * (wire.STEP_TENSORS_CAP + 1)},
+        {"flops": -1},
+        {"largest": wire.COUNT_CAP + 1},
     ],
 )
-def test_a_trace_out_of_bounds_is_refused(trace):
+def test_a_trace_out_of_bounds_is_refused(changes):
     with pytest.raises(WireError):
-        wire.check_trace(trace)
+        wire.check_trace(changed(**changes))
 
 
 # -- whatever arrives --------------------------------------------------------------------------------------------------

@@ -19,12 +19,17 @@ nothing about checks and needs neither torch nor pytest.
 from grader.wire.bundle import CodeCell, File, Files, pack, unpack
 from grader.wire.connection import CONNECTION_CAP, HEADER, MAGIC, READ_AHEAD, Asker, Connection
 from grader.wire.messages import (
+    ARGUMENT_CAP,
+    COUNT_CAP,
     LEAVES_CAP,
     NAME_CAP,
     OPERATORS_CAP,
     PATH_CAP,
+    STEP_ARGUMENTS_CAP,
     STEP_OPERATORS_CAP,
+    STEP_TENSORS_CAP,
     STEPS_CAP,
+    TRACED_TENSORS_CAP,
     Answer,
     Build,
     Built,
@@ -72,7 +77,9 @@ from grader.wire.values import (
 )
 
 __all__ = [
+    "ARGUMENT_CAP",
     "CONNECTION_CAP",
+    "COUNT_CAP",
     "FRAME_CAP",
     "HEADER",
     "ITEM_SIZE",
@@ -84,7 +91,10 @@ __all__ = [
     "PATH_CAP",
     "READ_AHEAD",
     "STEPS_CAP",
+    "STEP_ARGUMENTS_CAP",
     "STEP_OPERATORS_CAP",
+    "STEP_TENSORS_CAP",
+    "TRACED_TENSORS_CAP",
     "Answer",
     "Array",
     "Asker",

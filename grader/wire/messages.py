@@ -13,6 +13,15 @@ PATH_CAP: Final = 400
 STEPS_CAP: Final = 400
 OPERATORS_CAP: Final = 200
 STEP_OPERATORS_CAP: Final = 64
+STEP_TENSORS_CAP: Final = 8
+STEP_ARGUMENTS_CAP: Final = 8
+ARGUMENT_CAP: Final = 40
+"""The length of an argument's name, and of an argument that is a text or a tuple."""
+
+TRACED_TENSORS_CAP: Final = 1600
+COUNT_CAP: Final = 1 << 53
+"""The most that anything in a trace is counted to; a float holds it exactly."""
+
 NAME_CAP: Final = 200
 
 
@@ -242,23 +251,35 @@ Plain = None | bool | int | float | str | tuple[int, ...]
 class Step(Part, frozen=True):
     """One call of a torch function, as the submission's code makes it.
 
-    `function` is a dotted name, or `aten::bmm` for an operator that no function stands for. `tensors` are those among
-    the arguments, `arguments` the plain others by name or by position, `operators` what it came to, each once. `frame`
-    is the submission's innermost line.
+    `function` is a dotted name, or `aten::bmm` for an operator that no function stands for. `takes` and `gives` are the
+    tensors among its arguments and in its result, by their numbers in the trace; one that is written to keeps its own.
+    `arguments` are the plain others by name or by position, `operators` what the step came to, each once, `flops` the
+    floating point operations of that. `frame` is the submission's innermost line.
     """
 
     function: str
-    tensors: tuple[Hollow, ...]
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
     arguments: dict[str, Plain]
     operators: tuple[str, ...]
+    flops: int
     frame: Frame | None
 
 
 class Traced(Answer, frozen=True):
-    """A call was made, in these steps. `operators` counts all operators, also where the steps were `cut`."""
+    """A call was made, in these steps.
 
+    `tensors` are all that the steps speak of, each once; `returned` are the numbers of those in what the call returned.
+    `operators` and `flops` count all, also where the steps were `cut`. `largest` is the number of elements of the
+    largest tensor that an operator made.
+    """
+
+    tensors: tuple[Hollow, ...]
     steps: tuple[Step, ...]
+    returned: tuple[int, ...]
     operators: dict[str, int]
+    flops: int
+    largest: int
     cut: bool
 
 
@@ -266,17 +287,30 @@ Reply = Executed | Opened | Built | Returned | Slopes | Done | Traced | Raised
 
 
 def check_trace(traced: Traced) -> None:
-    """Raise `WireError` unless a trace is as short as an answering side of ours would make it."""
+    """Raise `WireError` unless a trace is as short as an answering side of ours would make it, and hangs together."""
     if len(traced.steps) > STEPS_CAP or len(traced.operators) > OPERATORS_CAP:
         raise WireError("a trace has too many steps or operators")
+    if len(traced.tensors) > TRACED_TENSORS_CAP:
+        raise WireError("a trace has too many tensors")
     names = [*traced.operators, *(name for step in traced.steps for name in (step.function, *step.operators))]
-    if any(len(name) > NAME_CAP for name in names) or any(count < 1 for count in traced.operators.values()):
-        raise WireError("a trace has names that are too long, or counts that are none")
-    if any(len(step.operators) > STEP_OPERATORS_CAP for step in traced.steps):
-        raise WireError("a step of a trace has too many operators")
+    if any(len(name) > NAME_CAP for name in names):
+        raise WireError("a trace has names that are too long")
+    counts = (traced.flops, traced.largest, *(step.flops for step in traced.steps))
+    if any(not 0 <= count <= COUNT_CAP for count in counts):
+        raise WireError("a trace has counts that are none")
+    if any(not 1 <= count <= COUNT_CAP for count in traced.operators.values()):
+        raise WireError("a trace has counts of operators that are none")
     for step in traced.steps:
-        for tensor in step.tensors:
-            check_shape(tensor.shape)
+        if len(step.operators) > STEP_OPERATORS_CAP or len(step.arguments) > STEP_ARGUMENTS_CAP:
+            raise WireError("a step of a trace has too many operators or arguments")
+        texts = (*step.arguments, *(value for value in step.arguments.values() if isinstance(value, str | tuple)))
+        if any(len(text) > ARGUMENT_CAP for text in texts):
+            raise WireError("a step of a trace has arguments that are too long")
+    for numbers in (traced.returned, *(numbers for step in traced.steps for numbers in (step.takes, step.gives))):
+        if len(numbers) > STEP_TENSORS_CAP or any(not 0 <= number < len(traced.tensors) for number in numbers):
+            raise WireError("a trace speaks of tensors that it does not list, or of too many at once")
+    for tensor in traced.tensors:
+        check_shape(tensor.shape)
 
 
 def check_leaves(leaves: tuple[Leaf, ...]) -> None:
