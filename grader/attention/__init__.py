@@ -1,6 +1,7 @@
 """Attention as mathematics: the reference, the roles of a student's parameters, and how far two outputs are apart."""
 
 from grader.attention.comparison import TOLERANCE, relative_error
+from grader.attention.diagnosis import Diagnosis, Named, diagnose
 from grader.attention.drawing import causal_mask, draw_mask, draw_tokens, draw_values, padding_mask
 from grader.attention.dropout import kept_weights, with_kept
 from grader.attention.power import has_power
@@ -10,11 +11,14 @@ from grader.attention.scale import fit_scale, name_scale
 
 __all__ = [
     "TOLERANCE",
+    "Diagnosis",
+    "Named",
     "Roles",
     "Weights",
     "attention_weights",
     "causal_mask",
     "contributions",
+    "diagnose",
     "draw_mask",
     "draw_tokens",
     "draw_values",

@@ -1,0 +1,148 @@
+"""A module at one size, asked everything the search needs: one token, tokens without a mask, tokens under masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator, Tensor
+
+from grader.attention.drawing import draw_mask, draw_tokens
+from grader.attention.experiment import Experiment, perform
+from grader.attention.layouts import Layout, elements, layouts
+from grader.attention.subject import NoAnswer, Subject
+from grader.attention.trial import Trial
+from grader.attention.values import ValuePath
+
+LOUD = 3.0
+"""How much larger tokens are where a hidden score must show through a fill that is too small."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """What was asked of a module at one size, and what it answered.
+
+    Attributes:
+        elements: all its learnable elements, and the constants 0 and 1.
+        layouts: the ways to read them.
+        experiment: what its gradients said; None where they said nothing.
+        one_token: an input of one token, and the output; None where it answers none.
+        plain: without a mask.
+        masked: under masks; empty where it takes none, or answers with nothing but nan.
+        silenced: whether every output under a mask is nan, although rows with nothing hidden are among them.
+        refusal: what it said instead of an answer under a mask.
+        decimals: to how many the outputs are rounded, if they are.
+        paths: for each layout, how the values reach the output.
+    """
+
+    embed_dim: int
+    num_heads: int
+    elements: Tensor
+    layouts: tuple[Layout, ...]
+    experiment: Experiment | None
+    one_token: tuple[Tensor, Tensor] | None
+    plain: Trial
+    masked: tuple[Trial, ...] = ()
+    silenced: bool = False
+    refusal: str = ""
+    decimals: int | None = None
+    paths: dict[str, list[ValuePath]] = field(default_factory=dict)
+
+    def tolerance(self, tolerance: float) -> float:
+        """The relative error of a match of one token, also where outputs are rounded."""
+        if self.decimals is None or self.one_token is None:
+            return tolerance
+        return max(tolerance, 0.6 * 10.0**-self.decimals / float(self.one_token[1].abs().max()))
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether gradients do not reach some of what may be used all the same."""
+        return self.experiment is None or any(block.idle for layout in self.layouts for block in layout.blocks)
+
+
+def set_up(subject: Subject, *, batch: int, seq: int, generator: Generator, loud: bool) -> Bench:
+    """Ask a module. Raises `NoAnswer` when it does not even answer without a mask.
+
+    Args:
+        subject: the module, with values drawn for it.
+        batch, seq: sizes of the inputs: different from each other and from every other size.
+        generator: where inputs come from.
+        loud: whether to ask once more with large tokens under a mask.
+    """
+    embed, heads = subject.embed_dim, subject.num_heads
+    flat = elements(subject.values)
+    x = draw_tokens(batch, seq, embed, generator)
+    plain = Trial(x, None, subject(x), heads=heads, elements=flat)
+    if plain.output.dim() != 3:
+        raise NoAnswer(f"the output has the shape {tuple(plain.output.shape)}")
+    plain.decimals = decimals = rounded_to(plain.output)
+    experiment = _experiment(subject, generator)
+    bench = Bench(
+        embed_dim=embed,
+        num_heads=heads,
+        elements=flat,
+        layouts=layouts(subject.values, experiment, embed_dim=embed, num_heads=heads),
+        experiment=experiment,
+        one_token=_one_token(subject, generator),
+        plain=plain,
+        decimals=decimals,
+    )
+    _ask_with_masks(bench, subject, generator, loud=loud)
+    return bench
+
+
+def rounded_to(output: Tensor) -> int | None:
+    """To how many decimals all numbers of an output are rounded; None where they are not."""
+    finite = output[output.isfinite()]
+    for decimals in range(1, 7):
+        shifted = finite * 10.0**decimals
+        if len(finite) and bool(((shifted - shifted.round()).abs() < 1e-7).all()) and bool((finite != 0).any()):
+            return decimals
+    return None
+
+
+def _experiment(subject: Subject, generator: Generator) -> Experiment | None:
+    """What gradients say; nothing where there are none at all, as behind a rounding."""
+    try:
+        found = perform(
+            subject.values,
+            subject.probe,
+            embed_dim=subject.embed_dim,
+            num_heads=subject.num_heads,
+            generator=generator,
+        )
+    except NoAnswer:
+        return None
+    return found if found is not None and found.floor > 0 else None
+
+
+def _one_token(subject: Subject, generator: Generator) -> tuple[Tensor, Tensor] | None:
+    x = draw_tokens(1, 1, subject.embed_dim, generator)
+    try:
+        output = subject(x)
+    except NoAnswer:
+        return None
+    return (x, output) if output.dim() == 3 and bool(output.isfinite().all()) else None
+
+
+def _ask_with_masks(bench: Bench, subject: Subject, generator: Generator, *, loud: bool) -> None:
+    x = bench.plain.x
+    batch, seq, _ = x.shape
+    full_row = draw_mask(batch, seq, generator)
+    full_row[0, 0] = True  # where nothing is hidden, only a few mistakes give nan
+    asked = [(x, full_row)]
+    if loud:
+        asked.append((LOUD * draw_tokens(batch, seq, bench.embed_dim, generator), draw_mask(batch, seq, generator)))
+    trials = []
+    for tokens, mask in asked:
+        try:
+            output = subject(tokens, mask)
+        except NoAnswer as refusal:
+            bench.refusal = str(refusal)
+            return
+        if output.dim() == 3:
+            trials.append(Trial(tokens, mask, output, heads=bench.num_heads, elements=bench.elements))
+            trials[-1].decimals = bench.decimals
+    evidence = tuple(trial for trial in trials if trial.is_evidence)
+    bench.silenced = bool(trials) and not trials[0].is_evidence and bool(torch.isnan(trials[0].output).all())
+    bench.masked = evidence

@@ -1,0 +1,424 @@
+"""The ways to read a module's parameters as projections: which rows make a block, and which columns the output.
+
+Theory of operation. Gradients say of every leaf whether it acts on the tokens or makes the output, and along which axis
+(`lines`). What they cannot say of wrong code is how the rows divide: a fused layer may hold all queries, then all keys,
+then all values, or the three of one head after those of another. All rows in the order of definition are one long
+table, and there are few ways to cut it. Each way is a `Layout`; which of its blocks is q, k and v is left to the search,
+and the student's output decides.
+
+A place is an element's number in the vector of all leaves' elements; the two numbers past its end are the constants 0
+and 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from grader.attention.binding import bind_by_label
+from grader.attention.experiment import LOOSE, Experiment, Leaf, lay_out
+from grader.attention.signatures import Label, Signatures, read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """One projection: what a student calls W_q.
+
+    Attributes:
+        rows: `(features, embed)` places of its weights, one row for each feature it makes.
+        biases: `(features, n)` places of what is added to each feature.
+        paths: the leaves it stands in.
+        idle: whether nothing depends on it, as far as gradients tell.
+    """
+
+    rows: Tensor
+    biases: Tensor
+    paths: tuple[str, ...]
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Output:
+    """The output projection: `columns` `(features, embed)` and `biases` `(embed, n)` are places."""
+
+    columns: Tensor
+    biases: Tensor
+    paths: tuple[str, ...]
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """One way to read the parameters.
+
+    Attributes:
+        name: tells layouts of one module apart, and is the same for the same layout at other sizes.
+        blocks: the projections, in the order of definition.
+        output: the output projection, if there is one.
+        affine: places of a weight and a bias, `(embed,)` each, that may belong to a layer norm.
+        sure: whether each block's role is known: query, key, value.
+        finding: the id of a mistake that the layout itself is.
+    """
+
+    name: str
+    blocks: tuple[Block, ...]
+    output: Output | None
+    affine: tuple[Tensor, Tensor] | None = None
+    sure: bool = False
+    finding: str = ""
+
+
+def layouts(
+    values: Mapping[str, Tensor], experiment: Experiment | None, *, embed_dim: int, num_heads: int
+) -> tuple[Layout, ...]:
+    """All ways to read a module's parameters, the most plausible first.
+
+    Args:
+        values: every leaf's value.
+        experiment: what the gradients said; None where they say nothing.
+        embed_dim: the width of a token.
+        num_heads: how many heads share the features.
+    """
+    leaves = lay_out({path: tuple(value.shape) for path, value in values.items()})
+    total = sum(leaf.size for leaf in leaves)
+    found: list[Layout] = []
+    if experiment is not None:
+        strictly = read(experiment)
+        found += _labelled(strictly, num_heads)
+        if not found:
+            found += _labelled(read(replace(experiment, tolerance=LOOSE)), num_heads)
+        found += _cut(strictly, num_heads)
+    if experiment is None or not found:
+        found += _by_shape(leaves, embed_dim, num_heads)
+    found += _small(leaves, total, embed_dim, num_heads)
+    return tuple(found)
+
+
+# -- where every row's role is clear ---------------------------------------------------------------------------------
+
+
+def _labelled(signatures: Signatures, heads: int) -> Iterator[Layout]:
+    """The rows in their roles, each head's in the order in which q and k, and v and o, meet."""
+    slots = bind_by_label(signatures, heads)
+    if slots is None:
+        return
+    blocks = tuple(_block(signatures, rows.flatten(), idle=False) for rows in (slots.query, slots.key, slots.value))
+    parts = signatures.parts
+    output = None
+    if slots.output is not None:
+        columns = slots.output.flatten(0, 1)
+        output = Output(
+            columns=columns, biases=parts.output_biases, paths=_paths(signatures.experiment.leaves, columns), idle=False
+        )
+    outputs: list[Output | None] = [output]
+    if output is None:
+        outputs = [*_idle_outputs(signatures, len(blocks[2].rows), set()), None]
+    for number, option in enumerate(outputs):
+        yield Layout(
+            name=f"labelled {number}",
+            blocks=blocks,
+            output=option,
+            affine=_affine(signatures, blocks, option),
+            sure=True,
+        )
+
+
+# -- where it is not: the table of all rows, cut -----------------------------------------------------------------------
+
+
+def _cut(signatures: Signatures, heads: int) -> Iterator[Layout]:
+    embed = signatures.experiment.embed
+    groups = _groups(signatures, heads)
+    for number, (output, outside) in enumerate(_outputs(signatures)):
+        inside = [rows for rows in groups if not outside & {_leaf(signatures, rows)}]
+        for name, blocks in _arrangements(inside, embed, heads):
+            read_blocks = tuple(_block(signatures, rows) for rows in blocks)
+            yield Layout(
+                name=f"{name} {number}",
+                blocks=read_blocks,
+                output=output,
+                affine=_affine(signatures, read_blocks, output),
+                finding="",
+            )
+
+
+def _groups(signatures: Signatures, heads: int) -> list[Tensor]:
+    """Rows that belong together: those of one leaf, or of a run of leaves of one shape that are less than a block."""
+    parts, embed = signatures.parts, signatures.experiment.embed
+    by_leaf: dict[int, list[int]] = {}
+    for row, leaf in enumerate(parts.row_leaves):
+        by_leaf.setdefault(leaf, []).append(row)
+    groups: list[list[int]] = []
+    shape: tuple[int, ...] | None = None
+    for leaf, rows in by_leaf.items():
+        small = len(rows) < embed
+        if small and groups and shape == (len(rows),):
+            groups[-1] += rows
+        else:
+            groups.append(list(rows))
+        shape = (len(rows),) if small else None
+    return [torch.tensor(rows) for rows in groups]
+
+
+def _leaf(signatures: Signatures, rows: Tensor) -> int:
+    return signatures.parts.row_leaves[int(rows[0])]
+
+
+def _arrangements(groups: Sequence[Tensor], embed: int, heads: int) -> Iterator[tuple[str, list[Tensor]]]:
+    """The ways to cut the groups of rows into blocks: one after the other, head by head, or feature by feature."""
+    if not groups:
+        yield "nothing", []
+        return
+    alike = len(groups) > 2 and len({len(rows) for rows in groups}) == 1
+    for name in ("stacked", "per head", "per feature") if heads > 1 else ("stacked", "per feature"):
+        blocks = [piece for rows in groups for piece in ([rows] if alike else _pieces(rows, embed, heads, name))]
+        if blocks and (name == "stacked" or len(blocks) > len(groups)):
+            yield name, blocks
+    if heads == 1:
+        return
+    table = torch.cat(list(groups))
+    if any(len(rows) * heads == embed for rows in groups):
+        yield "one head for all", [rows.repeat(heads) if len(rows) * heads == embed else rows for rows in groups]
+    if len(table) * heads == 3 * embed:
+        yield "one fused head for all", [piece.repeat(heads) for piece in table.view(3, -1)]
+    if len(table) == 3 * heads * embed:
+        yield "full width, stacked", [*table.view(3, -1)]
+        yield "full width, per head", [*table.view(heads, 3, -1).transpose(0, 1).flatten(1)]
+
+
+def _pieces(rows: Tensor, embed: int, heads: int, name: str) -> list[Tensor]:
+    count, rest = divmod(len(rows), embed)
+    if rest or count < 2 or count > 3:
+        return [rows]
+    match name:
+        case "per head":
+            return [*rows.view(heads, count, -1).transpose(0, 1).flatten(1)]
+        case "per feature":
+            return [*rows.view(-1, count).T]
+    return [*rows.view(count, -1)]
+
+
+def _block(signatures: Signatures, rows: Tensor, *, idle: bool | None = None) -> Block:
+    places = signatures.parts.rows[rows]
+    labels = {signatures.labels[row] for row in rows.tolist()}
+    return Block(
+        rows=places,
+        biases=signatures.row_biases[rows],
+        paths=_paths(signatures.experiment.leaves, places),
+        idle=labels == {Label.IDLE} if idle is None else idle,
+    )
+
+
+def _outputs(signatures: Signatures) -> Iterator[tuple[Output | None, set[int]]]:
+    """What may make the output, with the leaves that are then no projection of tokens."""
+    parts, leaves = signatures.parts, signatures.experiment.leaves
+    if len(parts.columns):
+        yield (
+            Output(columns=parts.columns, biases=parts.output_biases, paths=_paths(leaves, parts.columns), idle=False),
+            set(),
+        )
+        return
+    idle = signatures.idle_leaves()
+    used = len(set(parts.row_leaves)) - len(idle)
+    options = list(_idle_outputs(signatures, None, set()))
+    if used >= 1:
+        for output in reversed(options):  # the last that is defined is the likeliest
+            yield output, {number for number in idle if leaves[number].path in output.paths}
+    yield None, set()
+
+
+def _idle_outputs(signatures: Signatures, width: int | None, used: set[int]) -> Iterator[Output]:
+    """Leaves that nothing depends on, read as output projections."""
+    parts, experiment = signatures.parts, signatures.experiment
+    for number in signatures.idle_leaves():
+        leaf = experiment.leaves[number]
+        if number in used or (width is not None and leaf.size != width * experiment.embed):
+            continue
+        inward = parts.row_axes[parts.row_leaves.index(number)]  # as a row; a column runs along the other axis
+        wide = [axis for axis, size in enumerate(leaf.shape) if size == experiment.embed]
+        outward = next((axis for axis in wide if axis != inward), inward)
+        if leaf.shape[outward] % experiment.embed:
+            continue
+        yield Output(
+            columns=leaf.lines(outward, experiment.embed),
+            biases=_sibling(experiment.leaves, leaf, experiment.embed),
+            paths=(leaf.path,),
+            idle=True,
+        )
+
+
+def _affine(signatures: Signatures, blocks: tuple[Block, ...], output: Output | None) -> tuple[Tensor, Tensor] | None:
+    """Two leaves of the width of a token that have no other part: what a layer norm has."""
+    taken = [block.biases.flatten() for block in blocks]
+    taken += [output.biases.flatten()] if output is not None else []
+    busy = set(torch.cat(taken).tolist()) if taken else set()
+    embed = signatures.experiment.embed
+    free = [leaf for leaf in signatures.experiment.leaves if leaf.shape == (embed,) and leaf.offset not in busy]
+    if len(free) < 2:
+        return None
+    weight, bias = free[:2]
+    return weight.lines(0, embed)[0], bias.lines(0, embed)[0]
+
+
+# -- without gradients: shapes alone -----------------------------------------------------------------------------------
+
+
+def _by_shape(leaves: tuple[Leaf, ...], embed: int, heads: int) -> Iterator[Layout]:
+    """Weights as `torch.nn.Linear` has them, `(out, in)`, in the order of definition; then as `(in, out)`."""
+    wide = [leaf for leaf in leaves if len(leaf.shape) > 1 and any(size % embed == 0 for size in leaf.shape)]
+    for turned in (False, True):
+        for with_output in (True, False):
+            inputs = wide[:-1] if with_output else wide
+            axes = [_axis(leaf, embed, first=turned) for leaf in inputs]
+            out_axis = _axis(wide[-1], embed, first=not turned) if wide and with_output else None
+            if not inputs or None in axes or (with_output and out_axis is None):
+                continue
+            tables = [leaf.lines(axis, embed) for leaf, axis in zip(inputs, axes, strict=True) if axis is not None]
+            places, biases = torch.cat(tables), _sibling_biases(leaves, inputs, tables)
+            starts = torch.tensor([0, *(len(table) for table in tables)]).cumsum(0)
+            rows = [torch.arange(int(a), int(b)) for a, b in zip(starts, starts[1:], strict=False)]
+            output = None
+            if with_output and out_axis is not None:
+                output = Output(
+                    columns=wide[-1].lines(out_axis, embed),
+                    biases=_sibling(leaves, wide[-1], embed),
+                    paths=(wide[-1].path,),
+                    idle=False,
+                )
+            for name, blocks in _arrangements(_joined(rows, embed), embed, heads):
+                yield Layout(
+                    name=f"by shape {turned} {with_output} {name}",
+                    blocks=tuple(
+                        Block(rows=places[each], biases=biases[each], paths=_paths(leaves, places[each]), idle=False)
+                        for each in blocks
+                    ),
+                    output=output,
+                )
+
+
+def _joined(tables: list[Tensor], embed: int) -> list[Tensor]:
+    """Runs of equal tables that are less than a block, as one."""
+    groups: list[Tensor] = []
+    size = -1
+    for rows in tables:
+        if groups and len(rows) == size < embed:
+            groups[-1] = torch.cat((groups[-1], rows))
+        else:
+            groups.append(rows)
+        size = len(rows)
+    return groups
+
+
+def _axis(leaf: Leaf, embed: int, *, first: bool) -> int | None:
+    fitting = [axis for axis, size in enumerate(leaf.shape) if size == embed]
+    fitting = fitting or [axis for axis, size in enumerate(leaf.shape) if size % embed == 0]
+    return (fitting[0] if first else fitting[-1]) if fitting else None
+
+
+# -- layers that are as small as a head --------------------------------------------------------------------------------
+
+
+def _small(leaves: tuple[Leaf, ...], total: int, embed: int, heads: int) -> Iterator[Layout]:
+    """Projections of `(head_dim, head_dim)`, which every head applies to its own share of the features."""
+    if heads < 2 or embed % heads:
+        return
+    width = embed // heads
+    small = [leaf for leaf in leaves if leaf.size % (width * width) == 0 and len(leaf.shape) > 1]
+    small = [leaf for leaf in small if embed not in leaf.shape and leaf.shape[-1] in (width, 3 * width)]
+    wide = [leaf for leaf in leaves if leaf.size == embed * embed and leaf.shape == (embed, embed)]
+    count = sum(leaf.size for leaf in small) // (width * width)
+    if not small or count % 3 or count // 3 not in (1, heads):
+        return
+    own = count // 3 == heads
+    for turned in (False, True):
+        matrices = torch.cat([_square(leaf, width, turned) for leaf in small])  # (count, width, width)
+        biases = _sibling_biases(leaves, small, [_square(leaf, width, turned).flatten(0, 1) for leaf in small])
+        biases = biases.view(count, width, -1)
+        for name, order in (("stacked", (3, -1)), ("per head", (-1, 3))):
+            table = torch.arange(count).view(order)
+            chosen = table if order[0] == 3 else table.T
+            blocks = tuple(
+                Block(
+                    rows=_diagonal(matrices[each if own else each.repeat(heads)], total),
+                    biases=biases[each if own else each.repeat(heads)].flatten(0, 1),
+                    paths=_paths(leaves, matrices[each]),
+                    idle=False,
+                )
+                for each in chosen
+            )
+            for with_output in (True, False) if wide else (False,):
+                output = None
+                if with_output:
+                    axis = 1 if turned else 0
+                    output = Output(
+                        columns=wide[-1].lines(axis, embed),
+                        biases=_sibling(leaves, wide[-1], embed),
+                        paths=(wide[-1].path,),
+                        idle=False,
+                    )
+                yield Layout(
+                    name=f"small {turned} {name} {with_output}",
+                    blocks=blocks,
+                    output=output,
+                    finding="split-then-project" if own else "heads-share-weights",
+                )
+            if not own:
+                break
+
+
+def _square(leaf: Leaf, width: int, turned: bool) -> Tensor:
+    """A leaf as `(n, width of out, width of in)` places."""
+    places = torch.arange(leaf.offset, leaf.offset + leaf.size).view(leaf.shape)
+    if leaf.shape[-1] == width:
+        matrices = places.reshape(-1, width, width)
+        return matrices.mT if turned else matrices
+    return places.view(width, 3, width).movedim(1, 0).mT if turned else places.T.reshape(-1, width, width)
+
+
+def _diagonal(matrices: Tensor, total: int) -> Tensor:
+    """Square blocks along the diagonal of a matrix of constants 0: `(heads, w, w)` to `(heads * w, heads * w)`."""
+    heads, width, _ = matrices.shape
+    whole = torch.full((heads, width, heads, width), total, dtype=torch.long)
+    whole[torch.arange(heads), :, torch.arange(heads)] = matrices
+    return whole.view(heads * width, heads * width)
+
+
+# -- biases and names ------------------------------------------------------------------------------------------------
+
+
+def _sibling(leaves: tuple[Leaf, ...], weight: Leaf, size: int) -> Tensor:
+    """The bias in the layer of a weight: `(size, 1)`, else `(size, 0)`."""
+    layer = weight.path.rpartition(".")[0]
+    for leaf in leaves:
+        if layer and leaf.path.rpartition(".")[0] == layer and leaf.shape == (size,):
+            return leaf.lines(0, size).T
+    return torch.empty(size, 0, dtype=torch.long)
+
+
+def _sibling_biases(leaves: tuple[Leaf, ...], weights: Sequence[Leaf], tables: Sequence[Tensor]) -> Tensor:
+    """For all rows of these weights the places of their biases `(rows, 1)`; the constant 0 stands for none."""
+    none = sum(leaf.size for leaf in leaves)
+    found = []
+    for leaf, table in zip(weights, tables, strict=True):
+        bias = _sibling(leaves, leaf, len(table))
+        found.append(bias if bias.shape[1] else torch.full((len(table), 1), none))
+    return torch.cat(found)
+
+
+def _paths(leaves: tuple[Leaf, ...], places: Tensor) -> tuple[str, ...]:
+    """The leaves these elements stand in."""
+    if not places.numel():
+        return ()
+    numbers = places.flatten()
+    return tuple(
+        leaf.path for leaf in leaves if bool(((numbers >= leaf.offset) & (numbers < leaf.offset + leaf.size)).any())
+    )
+
+
+def elements(values: Mapping[str, Tensor]) -> Tensor:
+    """All leaves' elements in one vector, followed by the constants 0 and 1."""
+    flat = torch.cat([value.reshape(-1).double() for value in values.values()] or [torch.empty(0).double()])
+    return torch.cat((flat, flat.new_tensor([0.0, 1.0])))

@@ -1,0 +1,176 @@
+"""What one token alone tells: with nobody else to attend to, the output is the value path and nothing else.
+
+Theory of operation. With one token in one sample every softmax over keys, queries or samples gives weight one, so
+scores, masks and scales have no part in the output. What is left (which projection serves as value, how the heads'
+outputs become one, whether an output projection follows, what is done at last) is found by trying all of it, which is
+cheap. Where the weights are not one, as in a softmax over heads or in none at all, each head's share of the output is
+multiplied by a number of its own; those numbers come from a small linear system, and that it has a solution says that
+the path is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from grader.attention.layouts import Layout
+from grader.attention.variants import ACTIVATIONS, CHANGES, IDENTITY, finish
+
+NORMS: Final = ("", "layer norm", "affine layer norm")
+MERGES: Final = ("concatenated", "sum", "mean", "last", "first", "tokens")
+AFTERS: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    *((str(value[0]),) for value in CHANGES["after"] if isinstance(value, tuple)),
+    ("residual", "layer norm"),
+    ("layer norm", "residual"),
+    ("residual", "affine layer norm"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValuePath:
+    """One way from the tokens to the output that explains what one token alone becomes.
+
+    Attributes:
+        value: the number of the projection that serves as value.
+        normed, merge, projected, after: as in `Variant`; of merges that agree on one token, "concatenated".
+        activation: the nonlinearity on the values.
+        weighted: whether each head's share is multiplied by a number other than one.
+        changes: how many of these are not the reference's.
+    """
+
+    value: int
+    normed: str
+    activation: str
+    merge: str
+    projected: bool
+    after: tuple[str, ...]
+    weighted: bool
+    changes: int
+
+
+def value_paths(
+    x: Tensor, output: Tensor, layout: Layout, elements: Tensor, *, heads: int, tolerance: float, most: int
+) -> list[ValuePath]:
+    """The ways that explain the output of one token with the least changes.
+
+    Args:
+        x: `(1, 1, embed)`.
+        output: what the module made of it, `(1, 1, width)`.
+        layout: how the parameters are read.
+        elements: all leaves' elements and two constants.
+        heads: how many heads share the features.
+        tolerance: the relative error of a match.
+        most: how many changes at most.
+    """
+    for changes in range(most + 1):
+        explaining = [
+            (option, weighted)
+            for option in _options(layout, heads, changes)
+            if (weighted := _explains(option, x, output, layout, elements, heads, tolerance)) is not None
+        ]
+        if explaining:
+            exact = [option for option, weighted in explaining if not weighted]
+            return exact or [replace(option, weighted=True) for option, _ in explaining]
+    return []
+
+
+def untested_paths(layout: Layout, heads: int) -> list[ValuePath]:
+    """The likely ways, for modules that do not answer about one token, or answer nan."""
+    return [option for changes in (0, 1) for option in _options(layout, heads, changes)]
+
+
+def _options(layout: Layout, heads: int, wanted: int) -> Iterator[ValuePath]:
+    """The ways with so many changes."""
+    values = [2] if layout.sure else [*range(len(layout.blocks)), IDENTITY]
+    norms = NORMS if layout.affine is not None else NORMS[:2]
+    merges = MERGES if heads > 1 else ("concatenated", "tokens")
+    activations = ("", *ACTIVATIONS)
+    projected = layout.output is not None and not layout.output.idle
+    for value, normed, activation, merge, after in product(values, norms, activations, merges, AFTERS):
+        changes = (value == IDENTITY) + bool(normed) + bool(activation) + (merge != "concatenated") + len(after)
+        if changes == wanted and not (merge == "tokens" and (activation or value != values[0])):
+            yield ValuePath(
+                value=value,
+                normed=normed,
+                activation=activation,
+                merge=merge,
+                projected=projected,
+                after=after,
+                weighted=False,
+                changes=changes,
+            )
+
+
+def _explains(
+    path: ValuePath,
+    x: Tensor,
+    output: Tensor,
+    layout: Layout,
+    elements: Tensor,
+    heads: int,
+    tolerance: float,
+) -> bool | None:
+    """None if the path does not explain the output; else whether heads have weights other than one."""
+    shares, bias = _shares(path, x[0, 0], layout, elements, heads)
+    if shares is None:
+        return None
+    affine = None if layout.affine is None else (elements[layout.affine[0]], elements[layout.affine[1]])
+    size = float(output.abs().max())
+    made = finish((shares.sum(0) + bias).view(1, 1, -1), x, path.after, affine)
+    if made is None or made.shape != output.shape:
+        return None
+    if float((made - output).abs().max()) <= tolerance * size:
+        return False
+    if path.merge == "tokens" or path.after not in ((), ("residual",)):
+        return None
+    rest = output[0, 0] - bias - (x[0, 0] if path.after else 0.0)
+    weights = torch.linalg.lstsq(shares.T, rest[:, None]).solution
+    missed = float((shares.T @ weights - rest[:, None]).abs().max())
+    return True if missed <= tolerance * size and len(rest) > len(shares) else None
+
+
+def _shares(path: ValuePath, x: Tensor, layout: Layout, elements: Tensor, heads: int) -> tuple[Tensor | None, Tensor]:
+    """What each head adds to the output, `(heads, width)`, and what is added to their sum."""
+    nothing = torch.zeros((), dtype=x.dtype)
+    if path.normed:
+        affine: tuple[Tensor, ...] = ()
+        if path.normed == "affine layer norm" and layout.affine is not None:
+            affine = (elements[layout.affine[0]], elements[layout.affine[1]])
+        x = torch.nn.functional.layer_norm(x, x.shape, *affine)
+    value = x
+    if path.merge != "tokens" and path.value != IDENTITY:
+        block = layout.blocks[path.value]
+        value = elements[block.rows] @ x + elements[block.biases].sum(-1)
+    if path.activation:
+        value = ACTIVATIONS[path.activation](value)
+    if len(value) % heads:
+        return None, nothing
+    each = value.view(heads, -1)
+    width = each.shape[1]
+    match path.merge:
+        case "sum":
+            pieces = each
+        case "mean":
+            pieces = each / heads
+        case "last":
+            pieces = each[-1:]
+        case "first":
+            pieces = each[:1]
+        case "tokens":
+            pieces = value[None]
+        case _:
+            pieces = torch.zeros(heads, heads, width, dtype=x.dtype)
+            pieces[range(heads), range(heads)] = each
+            pieces = pieces.flatten(1)
+    if not path.projected or layout.output is None:
+        return pieces, nothing
+    columns = elements[layout.output.columns]
+    if len(columns) != pieces.shape[1]:
+        return None, nothing
+    return pieces @ columns, elements[layout.output.biases].sum(-1)
