@@ -85,9 +85,10 @@ def diagnose(factory: Callable[..., Any], *, heads: bool = True, seed: int = 0) 
     """
     generator = torch.Generator().manual_seed(seed)
 
-    def build(embed_dim: int, num_heads: int) -> LocalSubject:
+    def build(embed_dim: int, num_heads: int, *, dropout: float = 0.0) -> LocalSubject:
+        sizes = (embed_dim, num_heads) if heads else (embed_dim,)
         try:
-            module = factory(embed_dim, num_heads) if heads else factory(embed_dim)
+            module = factory(*sizes, dropout=dropout) if dropout else factory(*sizes)
             return LocalSubject(module, embed_dim=embed_dim, num_heads=num_heads, generator=generator)
         except NoAnswer:
             raise

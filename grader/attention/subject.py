@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -17,24 +17,28 @@ class NoAnswer(Exception):
 
 
 class Subject(Protocol):
-    """A built module, in evaluation mode and without dropout.
-
-    Attributes:
-        embed_dim, num_heads: what it was built with.
-        values: what its learnable tensors were last set to, by path: float64, in the order of definition.
-    """
+    """A built module, in evaluation mode."""
 
     @property
-    def embed_dim(self) -> int: ...
+    def embed_dim(self) -> int:
+        """The width it was built for."""
 
     @property
-    def num_heads(self) -> int: ...
+    def num_heads(self) -> int:
+        """The number of heads it was built with."""
 
     @property
-    def values(self) -> Mapping[str, Tensor]: ...
+    def values(self) -> Mapping[str, Tensor]:
+        """What its learnable tensors were last set to, by path: float64, in the order of definition."""
 
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Set its learnable tensors."""
+
+    def train(self) -> None:
+        """Switch to training mode: dropout acts."""
+
+    def eval(self) -> None:
+        """Switch to evaluation mode."""
 
     def __call__(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What it makes of `x` `(batch, seq, embed)`, float64, of any shape. Raises `NoAnswer`."""
@@ -43,8 +47,11 @@ class Subject(Protocol):
         """The output and the gradients, as `experiment.Probe` wants them. Raises `NoAnswer`."""
 
 
-Factory = Callable[[int, int], Subject]
-"""Builds a subject from an embedding width and a number of heads. Raises `NoAnswer` where that cannot be."""
+class Factory(Protocol):
+    """Builds subjects, each with values drawn for it."""
+
+    def __call__(self, embed_dim: int, num_heads: int, *, dropout: float = 0.0) -> Subject:
+        """One of this width, with so many heads. Raises `NoAnswer` where that cannot be."""
 
 
 class LocalSubject:
@@ -69,6 +76,14 @@ class LocalSubject:
             for path, value in values.items():
                 self._leaves[path].copy_(value)
         self.values = {**self.values, **{path: value.clone() for path, value in values.items()}}
+
+    def train(self) -> None:
+        """Switch to training mode, modules it does not know it has included."""
+        leaves.switch(self._module, training=True)
+
+    def eval(self) -> None:
+        """Switch to evaluation mode."""
+        leaves.switch(self._module, training=False)
 
     def __call__(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The first tensor it returns."""
