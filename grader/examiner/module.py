@@ -133,9 +133,11 @@ class Module:
         returned = self._session.ask(lambda s: wire.Call(self._module, args, kwargs, False, s), wire.Returned)
         return first_tensor(decoded(returned.value))
 
-    def trace(self, x: Tensor) -> wire.Traced:
+    def trace(self, x: Tensor, mask: Tensor | None = None) -> wire.Traced:
         """What torch functions it says it calls for `x` `(batch, seq, embed)`, or for its first sample."""
-        args, kwargs = self._plan.arguments(self._arguments(x if self._manner.batched else x[0], None))
+        if not self._manner.batched:
+            x, mask = x[0], None if mask is None else _of_sample(mask, 0, x)
+        args, kwargs = self._plan.arguments(self._arguments(x, mask))
         traced: wire.Traced = self._session.ask(lambda s: wire.Trace(self._module, args, kwargs, s), wire.Traced)
         return traced
 
