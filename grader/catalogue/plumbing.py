@@ -189,6 +189,6 @@ PLUMBING: Final = (
         " with the class.",
         right="Names of your own that Python does not use: tokens instead of list, total instead of sum.",
         told=Told.OBSERVED,
-        harmless="Where it only gets in the way of the class, the definitions alone are graded.",
+        harmless="Where it gets in the way, the definitions alone are graded, without it.",
     ),
 )
