@@ -216,8 +216,8 @@ SCORES: Final = (
         explanation="exp of a large score overflows to infinity, and infinity divided by infinity is NaN.",
         why="In single precision exp overflows for scores above 88, in half precision already above 11. One NaN in a"
         " training step spreads into every weight.",
-        look="Look at the scores just before exp. Which number can be subtracted from all scores of a query without"
-        " changing its weights?",
+        look="Look at the scores just before exp. What happens to the weights of a query when all its scores change by"
+        " the same number?",
         right="The largest score of each query is subtracted before exp; torch's own softmax does so by itself.",
         told=Told.OBSERVED,
     ),
