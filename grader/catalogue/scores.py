@@ -171,8 +171,8 @@ SCORES: Final = (
         title="softmax without an axis",
         explanation="The softmax is not told along which axis to run. torch then takes axis 0 where there are one or"
         " three axes, and axis 1 otherwise.",
-        why="For scores of shape (batch, seq, seq) that is the batch, for (batch, heads, seq, seq) the heads: not once"
-        " the keys. torch warns of it.",
+        why="For scores of shape (batch, seq, seq) that is the batch, for (batch, heads, seq, seq) the heads: never the"
+        " keys. torch warns of it.",
         look="Look at what the softmax is given besides the scores, and at the warnings that torch prints.",
         right="The softmax is told to run along the keys, the last axis.",
         told=Told.OBSERVED,
