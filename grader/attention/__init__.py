@@ -1,9 +1,10 @@
 """Attention as mathematics: the reference, the roles of a student's parameters, and how far two outputs are apart."""
 
 from grader.attention.comparison import TOLERANCE, relative_error
-from grader.attention.diagnosis import Diagnosis, Named, diagnose
+from grader.attention.diagnosis import Diagnosis, diagnose
 from grader.attention.drawing import causal_mask, draw_mask, draw_tokens, draw_values, padding_mask
 from grader.attention.dropout import kept_weights, with_kept
+from grader.attention.findings import Named
 from grader.attention.power import has_power
 from grader.attention.reference import Weights, attention_weights, contributions, self_attention
 from grader.attention.roles import Roles, find_roles

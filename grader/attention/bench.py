@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 from torch import Generator, Tensor
 
-from grader.attention.drawing import draw_mask, draw_tokens
+from grader.attention.drawing import draw_mask, draw_tokens, draw_values
 from grader.attention.experiment import Experiment, perform
-from grader.attention.layouts import Layout, elements, layouts
+from grader.attention.layouts import Layout, elements, layouts, shapes_of
 from grader.attention.subject import NoAnswer, Subject
 from grader.attention.trial import Trial
 from grader.attention.values import ValuePath
 
-LOUD = 3.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Sizes of a module and of what it is asked."""
+
+    embed_dim: int
+    num_heads: int
+    batch: int
+    seq: int
+
+
+FIRST_SIZE: Final = Size(embed_dim=24, num_heads=4, batch=3, seq=5)
+SECOND_SIZE: Final = Size(embed_dim=15, num_heads=3, batch=2, seq=4)
+"""Two sizes among whose numbers none stands for another: no mistake coincides with the reference, or with another
+mistake, at both."""
+
+LOUD: Final = 3.0
 """How much larger tokens are where a hidden score must show through a fill that is too small."""
 
 
@@ -29,10 +46,11 @@ class Bench:
         one_token: an input of one token, and the output; None where it answers none.
         plain: without a mask.
         masked: under masks; empty where it takes none, or answers with nothing but nan.
-        silenced: whether every output under a mask is nan, although rows with nothing hidden are among them.
         refusal: what it said instead of an answer under a mask.
         decimals: to how many the outputs are rounded, if they are.
         paths: for each layout, how the values reach the output.
+        subject: the module itself.
+        silent: the first trial under a mask, if its output is nothing but nan.
     """
 
     embed_dim: int
@@ -43,10 +61,27 @@ class Bench:
     one_token: tuple[Tensor, Tensor] | None
     plain: Trial
     masked: tuple[Trial, ...] = ()
-    silenced: bool = False
     refusal: str = ""
     decimals: int | None = None
     paths: dict[str, list[ValuePath]] = field(default_factory=dict)
+    subject: Subject
+    silent: Trial | None = None
+
+    def layout(self, name: str) -> Layout | None:
+        """The layout with this name."""
+        return next((layout for layout in self.layouts if layout.name == name), None)
+
+    def with_other_weights(self) -> Trial:
+        """What the module makes of the tokens with other weights. Raises `NoAnswer`."""
+        kept = dict(self.subject.values)
+        generator = torch.Generator().manual_seed(11)
+        self.subject.load(draw_values(shapes_of(kept), embed_dim=self.embed_dim, gain=1.2, generator=generator))
+        try:
+            output = self.subject(self.plain.x)
+            flat = elements(self.subject.values)
+        finally:
+            self.subject.load(kept)
+        return Trial(self.plain.x, None, output, heads=self.num_heads, elements=flat)
 
     def tolerance(self, tolerance: float) -> float:
         """The relative error of a match of one token, also where outputs are rounded."""
@@ -86,6 +121,7 @@ def set_up(subject: Subject, *, batch: int, seq: int, generator: Generator, loud
         one_token=_one_token(subject, generator),
         plain=plain,
         decimals=decimals,
+        subject=subject,
     )
     _ask_with_masks(bench, subject, generator, loud=loud)
     return bench
@@ -143,6 +179,5 @@ def _ask_with_masks(bench: Bench, subject: Subject, generator: Generator, *, lou
         if output.dim() == 3:
             trials.append(Trial(tokens, mask, output, heads=bench.num_heads, elements=bench.elements))
             trials[-1].decimals = bench.decimals
-    evidence = tuple(trial for trial in trials if trial.is_evidence)
-    bench.silenced = bool(trials) and not trials[0].is_evidence and bool(torch.isnan(trials[0].output).all())
-    bench.masked = evidence
+    bench.masked = tuple(trial for trial in trials if trial.is_evidence)
+    bench.silent = next((trial for trial in trials[:1] if bool(trial.output.isnan().all())), None)

@@ -3,8 +3,8 @@
 Theory of operation. Gradients say of every leaf whether it acts on the tokens or makes the output, and along which axis
 (`lines`). What they cannot say of wrong code is how the rows divide: a fused layer may hold all queries, then all keys,
 then all values, or the three of one head after those of another. All rows in the order of definition are one long
-table, and there are few ways to cut it. Each way is a `Layout`; which of its blocks is q, k and v is left to the search,
-and the student's output decides.
+table, and there are few ways to cut it. Each way is a `Layout`; which of its blocks is q, k and v is left to the
+search, and the student's output decides.
 
 A place is an element's number in the vector of all leaves' elements; the two numbers past its end are the constants 0
 and 1.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -82,7 +83,7 @@ def layouts(
         embed_dim: the width of a token.
         num_heads: how many heads share the features.
     """
-    leaves = lay_out({path: tuple(value.shape) for path, value in values.items()})
+    leaves = lay_out(shapes_of(values))
     total = sum(leaf.size for leaf in leaves)
     found: list[Layout] = []
     if experiment is not None:
@@ -94,6 +95,8 @@ def layouts(
     if experiment is None or not found:
         found += _by_shape(leaves, embed_dim, num_heads)
     found += _small(leaves, total, embed_dim, num_heads)
+    if not found:
+        found.append(Layout(name="nothing", blocks=(), output=None))
     return tuple(found)
 
 
@@ -153,7 +156,7 @@ def _groups(signatures: Signatures, heads: int) -> list[Tensor]:
         by_leaf.setdefault(leaf, []).append(row)
     groups: list[list[int]] = []
     shape: tuple[int, ...] | None = None
-    for leaf, rows in by_leaf.items():
+    for rows in by_leaf.values():
         small = len(rows) < embed
         if small and groups and shape == (len(rows),):
             groups[-1] += rows
@@ -279,7 +282,7 @@ def _by_shape(leaves: tuple[Leaf, ...], embed: int, heads: int) -> Iterator[Layo
             tables = [leaf.lines(axis, embed) for leaf, axis in zip(inputs, axes, strict=True) if axis is not None]
             places, biases = torch.cat(tables), _sibling_biases(leaves, inputs, tables)
             starts = torch.tensor([0, *(len(table) for table in tables)]).cumsum(0)
-            rows = [torch.arange(int(a), int(b)) for a, b in zip(starts, starts[1:], strict=False)]
+            rows = [torch.arange(int(a), int(b)) for a, b in pairwise(starts)]
             output = None
             if with_output and out_axis is not None:
                 output = Output(
@@ -416,6 +419,11 @@ def _paths(leaves: tuple[Leaf, ...], places: Tensor) -> tuple[str, ...]:
     return tuple(
         leaf.path for leaf in leaves if bool(((numbers >= leaf.offset) & (numbers < leaf.offset + leaf.size)).any())
     )
+
+
+def shapes_of(values: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of every leaf, by path."""
+    return {path: tuple(value.shape) for path, value in values.items()}
 
 
 def elements(values: Mapping[str, Tensor]) -> Tensor:

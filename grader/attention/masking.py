@@ -172,6 +172,9 @@ WAYS: Final[Mapping[str, Way]] = MappingProxyType(
 )
 """All ways by their names."""
 
+FREE_FILL: Final = "filled with a number"
+"""The way in which hidden scores are set to a number that has to be found."""
+
 NO_MASK: Final = "ignored"
 """The way in which a mask is not looked at."""
 

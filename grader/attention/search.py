@@ -1,8 +1,8 @@
 """Finds the place in the family of variants whose output is the module's.
 
 Theory of operation. Each question asked of the module is a sieve, the cheapest first: one token alone fixes the path of
-the values (`values`), tokens without a mask everything but the mask, and masks the rest. Variants are tried in the order
-of how much is changed, and what is least changed and passes every sieve, at two sizes, is the answer. That level is
+the values (`values`), tokens without a mask everything but the mask, and masks the rest. Variants are tried in order of
+how much is changed, and what is least changed and passes every sieve, at two sizes, is the answer. That level is
 always finished: where several pass, they are the same function of the input and are named together. A mask may refute
 what only seemed to fit: without one, some mistakes are others with queries and keys exchanged.
 """
@@ -11,17 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Final
 
+import torch
 from torch import Tensor
 
 from grader.attention.bench import Bench
+from grader.attention.enumeration import extended, role_maps, without_attention
+from grader.attention.fitting import FILL_GRID, SCALE_GRID, fit
 from grader.attention.layouts import Layout
-from grader.attention.masking import RIGHT, RIGHT_IN_OTHER_WORDS, RIGHT_WITHOUT_SOFTMAX, WAYS, WRONG
-from grader.attention.trial import SCALES
+from grader.attention.masking import (
+    FREE_FILL,
+    RIGHT,
+    RIGHT_IN_OTHER_WORDS,
+    RIGHT_WITHOUT_SOFTMAX,
+    WAYS,
+    WRONG,
+    Way,
+    free_fill,
+)
+from grader.attention.trial import SCALES, Trial
 from grader.attention.values import ValuePath, untested_paths, value_paths
-from grader.attention.variants import ACTIVATIONS, CERTAIN, CHANGES, IDENTITY, LINEAR, Variant, steps_from_reference
+from grader.attention.variants import LINEAR, Variant
 
 MARGIN: Final = 100.0
 """How many times farther everything else must be for a match to be a proof."""
@@ -39,9 +50,11 @@ class Match:
     """A variant whose output is the module's.
 
     Attributes:
-        layout: the name of the layout.
-        scale: the name of what the scores are multiplied by.
+        layout: how the parameters are read.
+        scale: the name of what the scores are multiplied by; "constant" for a number without a name.
+        factors: what that is in numbers, at both sizes, when it has no name.
         way: what is done with masks; None where nothing is known of that.
+        fill: what hidden scores are set to, where the way is "filled with a number".
         changes: how many mistakes it has.
         error: the greatest relative error over all trials.
     """
@@ -49,7 +62,9 @@ class Match:
     layout: Layout
     variant: Variant
     scale: str
+    factors: tuple[float, ...] = ()
     way: str | None
+    fill: float | None = None
     changes: int
     error: float
 
@@ -94,11 +109,32 @@ class Search:
                 return self._proven(complete)
             if not self._first.masked and due:
                 return self._proven(due)
+            if level >= 1 and (numbered := self._with_numbers(waiting, level)):
+                return self._proven(numbered)
             if self.evaluations > EVALUATIONS:
                 break
             if level >= 2 and any(match.changes == 0 for match in waiting):
                 break  # right without a mask: deeper there is nothing but far-fetched explanations of the mask
         return ()
+
+    def _with_numbers(self, waiting: list[Match], level: int) -> list[Match]:
+        """Matches in which a number without a name takes the place of the scale, or of what hides a token.
+
+        Such a number is one more change, and is looked for only where a name has been ruled out.
+        """
+        if level == 1:
+            return [found for match in waiting if match.changes == 0 for found in self._with_fill(match)]
+        if waiting or level > 2:
+            return [found for match in waiting if match.changes == level - 1 for found in self._with_fill(match)]
+        found: list[Match] = []
+        for structure in (0, 1):
+            for match in self._with_factor(structure):
+                complete = list(self._with_mask(match, match.changes))
+                complete = complete or list(self._with_mask(match, match.changes + 1))
+                found += complete or ([] if self._first.masked else [match])
+            if found:
+                break
+        return found
 
     # -- one token -----------------------------------------------------------------------------------------------------
 
@@ -122,10 +158,12 @@ class Search:
         for layout in self._first.layouts:
             base = bool(layout.finding)
             for path in self._paths(layout):
-                for roles, exchanged in _roles(layout, path, relaxed=self._first.is_silent):
+                if level == path.changes + 1 and not path.weighted:
+                    yield layout, without_attention(path), level
+                for roles, exchanged in role_maps(layout, path, relaxed=self._first.is_silent):
                     spent = path.changes + exchanged + base
                     for extra in range(level - spent + 1):
-                        for variant in _extended(path, roles, extra, self._first.num_heads):
+                        for variant in extended(path, roles, extra, self._first.num_heads):
                             yield layout, variant, spent + extra
 
     def _without_mask(self, layout: Layout, variant: Variant, changes: int) -> Iterator[Match]:
@@ -135,18 +173,13 @@ class Search:
             return
         for index in self._fitting(errors):
             scale = _SCALE_NAMES[index]
-            error = self._confirmed(layout.name, variant, index, None)
-            if error is not None:
+            wrong = bool(self._scale_ids(layout, variant, scale))
+            error = float(errors[index])
+            match = Match(layout=layout, variant=variant, scale=scale, way=None, changes=changes + wrong, error=error)
+            confirmed = self._confirmed(match, None)
+            if confirmed is not None:
                 self.plain = True
-                wrong = bool(self._scale_ids(layout, variant, scale))
-                yield Match(
-                    layout=layout,
-                    variant=variant,
-                    scale=scale,
-                    way=None,
-                    changes=changes + wrong,
-                    error=max(error, float(errors[index])),
-                )
+                yield replace(match, error=max(error, confirmed))
                 return
 
     def _fitting(self, errors: Tensor) -> list[int]:
@@ -157,24 +190,10 @@ class Search:
             self.nearest = min(self.nearest, float(others.min()))
         return [int(index) for index in fits.nonzero().flatten()]
 
-    def _confirmed(self, name: str, variant: Variant, scale: int, way: str | None) -> float | None:
-        """The error at the second size; None where it does not fit there. 0 where there is no second."""
-        if self._second is None:
-            return 0.0
-        layout = next((each for each in self._second.layouts if each.name == name), None)
-        if layout is None:
-            return None
-        trials = self._second.masked if way else (self._second.plain,)
-        worst = 0.0
-        for trial in trials:
-            errors = trial.errors(layout, variant, WAYS[way] if way else None)
-            if errors is None or not float(errors[scale]) <= self._tolerance:
-                return None
-            worst = max(worst, float(errors[scale]))
-        return worst
-
     def scale_ids(self, match: Match) -> tuple[str, ...]:
         """The ids of a wrong scale."""
+        if match.factors:
+            return ("scale-constant",)
         return self._scale_ids(match.layout, match.variant, match.scale)
 
     def _scale_ids(self, layout: Layout, variant: Variant, scale: str) -> tuple[str, ...]:
@@ -207,22 +226,116 @@ class Search:
                 if error is not None:
                     yield replace(match, way=name, changes=level, error=max(match.error, error))
 
-    def _fits_masked(self, match: Match, way: str) -> float | None:
-        index = _SCALE_NAMES.index(match.scale)
+    def _fits_masked(self, match: Match, name: str) -> float | None:
         worst = 0.0
         for trial in self._first.masked:
             self.evaluations += 1
-            errors = trial.errors(match.layout, match.variant, WAYS[way])
-            if errors is None:
+            error = self._error(trial, match.layout, match, WAYS[name], 0)
+            if error is None:
                 return None
-            worst = max(worst, float(errors[index]))
+            worst = max(worst, error)
         if worst > self._tolerance:
             self.nearest = min(self.nearest, worst)
             return None
-        confirmed = self._confirmed(match.layout.name, match.variant, index, way)
+        confirmed = self._confirmed(match, WAYS[name])
         return None if confirmed is None else max(worst, confirmed)
 
-    # -- proof -----------------------------------------------------------------------------------------------------------
+    def _error(self, trial: Trial, layout: Layout, match: Match, way: Way | None, size: int) -> float | None:
+        """The error of a match in one trial, at the first or the second size."""
+        factor = torch.tensor([match.factors[size]], dtype=torch.float64) if match.factors else None
+        errors = trial.errors(layout, match.variant, way, scales=factor)
+        if errors is None:
+            return None
+        return float(errors[0 if match.factors else _SCALE_NAMES.index(match.scale)])
+
+    def _confirmed(self, match: Match, way: Way | None) -> float | None:
+        """The error at the second size; None where it does not fit there. 0 where there is no second."""
+        if self._second is None:
+            return 0.0
+        layout = self._second.layout(match.layout.name)
+        if layout is None:
+            return None
+        worst = 0.0
+        for trial in self._second.masked if way else (self._second.plain,):
+            error = self._error(trial, layout, match, way, 1)
+            if error is None or not error <= self._tolerance:
+                return None
+            worst = max(worst, error)
+        return worst
+
+    def ways_to(self, trial: Trial, match: Match) -> list[str]:
+        """The ways to treat the mask by which this match gives the output of a trial, numbers or not."""
+        return [name for name, way in WAYS.items() if self._error(trial, match.layout, match, way, 0) == 0.0]
+
+    # -- numbers without a name ----------------------------------------------------------------------------------------
+
+    def _with_fill(self, match: Match) -> Iterator[Match]:
+        """The match with a number that hidden scores are set to."""
+        if not self._first.masked or match.variant.softmax not in ("keys", "twice"):
+            return
+        trial = self._first.masked[-1]  # where scores are large, a fill is small
+
+        def errors(fills: Tensor) -> Tensor | None:
+            self.evaluations += 1
+            scale = self._scale(trial, match).expand(len(fills))
+            return trial.errors(match.layout, match.variant, free_fill(fills), scales=scale)
+
+        fitted = fit(errors, FILL_GRID, tolerance=self._tolerance)
+        if fitted is None:
+            return
+        way = free_fill(torch.tensor([fitted[0]], dtype=torch.float64))
+        found = [self._error(each, match.layout, match, way, 0) for each in self._first.masked]
+        confirmed = self._confirmed(match, way)
+        if confirmed is not None and all(error is not None and error <= self._tolerance for error in found):
+            yield replace(
+                match, way=FREE_FILL, fill=fitted[0], changes=match.changes + 1, error=max(fitted[1], confirmed)
+            )
+
+    def _scale(self, trial: Trial, match: Match) -> Tensor:
+        if match.factors:
+            return torch.tensor([match.factors[0]], dtype=torch.float64)
+        return trial.scales(match.layout)[_SCALE_NAMES.index(match.scale)][None]
+
+    def _with_factor(self, structure: int) -> Iterator[Match]:
+        """Matches with so many changes and a scale that has no name; the same for other weights of this size."""
+        for layout, variant, changes in self._variants(structure):
+            if changes != structure or variant.merge == "values" or self.evaluations > EVALUATIONS:
+                continue
+            fitted = self._fitted(self._first, layout, variant)
+            if fitted is None or not self._is_constant(layout, variant, fitted[0]):
+                continue
+            factors, error = [fitted[0]], fitted[1]
+            if self._second is not None:
+                other = self._second.layout(layout.name)
+                again = self._fitted(self._second, other, variant) if other is not None else None
+                if again is None:
+                    continue
+                factors, error = [*factors, again[0]], max(error, again[1])
+            self.plain = True
+            yield Match(
+                layout=layout,
+                variant=variant,
+                scale="constant",
+                factors=tuple(factors),
+                way=None,
+                changes=changes + 1,
+                error=error,
+            )
+
+    def _fitted(self, bench: Bench, layout: Layout, variant: Variant) -> tuple[float, float] | None:
+        def errors(scales: Tensor) -> Tensor | None:
+            self.evaluations += 1
+            return bench.plain.errors(layout, variant, scales=scales)
+
+        return fit(errors, SCALE_GRID, tolerance=self._tolerance)
+
+    def _is_constant(self, layout: Layout, variant: Variant, factor: float) -> bool:
+        """Whether the scale is the same for other weights: one that is learned is none of ours."""
+        trial = self._first.with_other_weights()
+        errors = trial.errors(layout, variant, scales=torch.tensor([factor], dtype=torch.float64))
+        return errors is not None and float(errors[0]) <= self._tolerance
+
+    # -- proof ---------------------------------------------------------------------------------------------------------
 
     def _proven(self, matches: list[Match]) -> tuple[Match, ...]:
         least = min(match.changes for match in matches)
@@ -230,94 +343,3 @@ class Search:
         if self.nearest <= MARGIN * self._tolerance:
             return ()
         return tuple(best)
-
-
-def _roles(layout: Layout, path: ValuePath, *, relaxed: bool) -> Iterator[tuple[tuple[int, int, int], int]]:
-    """Which projections may serve as query, key and value when every one that is used serves, and how many changes
-    that is."""
-    if layout.sure:
-        yield (0, 1, path.value), 0
-        return
-    if path.merge == "tokens":
-        yield (IDENTITY, IDENTITY, IDENTITY), 0
-        return
-    used = {number for number, block in enumerate(layout.blocks) if not block.idle}
-    idle = {number for number, block in enumerate(layout.blocks) if block.idle}
-    choices = [*range(len(layout.blocks)), IDENTITY]
-    value_counts = path.value != IDENTITY
-    for query in choices:
-        for key in choices:
-            serving = {number for number in (query, key, path.value) if number != IDENTITY}
-            if serving != used and not (relaxed and serving >= used and serving - used <= idle):
-                continue
-            own = len(serving) == 3
-            changes = 0 if own else _role_changes((query, key, path.value)) - (not value_counts)
-            yield (query, key, path.value), changes
-
-
-def _role_changes(roles: tuple[int, int, int]) -> int:
-    """How many mistakes an assignment of projections is: each that is missing is one, all alike is one."""
-    if len(set(roles)) == 1:
-        return 1
-    missing = sum(number == IDENTITY for number in roles)
-    doubled = 3 - missing - len({number for number in roles if number != IDENTITY})
-    return missing + doubled
-
-
-def _extended(path: ValuePath, roles: tuple[int, int, int], extra: int, heads: int) -> Iterator[Variant]:
-    """The variants with this path of the values and so many further changes."""
-    kind = path.activation
-    base = Variant(
-        roles=roles,
-        normed=path.normed,
-        activation=(kind, "v") if kind else ("", ""),
-        merge=path.merge,
-        projected=path.projected,
-        after=path.after,
-    )
-    if path.merge == "tokens":
-        if extra == 0:
-            yield base
-        return
-    if path.weighted:
-        for softmax in CHANGES["softmax"]:
-            if softmax not in CERTAIN or softmax == "relu sum":
-                yield from _changed(replace(base, softmax=str(softmax)), extra - 1, path, heads)
-        return
-    yield from _changed(base, extra, path, heads)
-
-
-def _changed(base: Variant, count: int, path: ValuePath, heads: int) -> Iterator[Variant]:
-    """The variants with so many changes that one token alone does not show."""
-    if count < 0:
-        return
-    if path.activation:
-        yield from _steps(base, count, path, heads)
-        if count == 0 or count == 1:
-            yield from _steps(replace(base, activation=(path.activation, "qkv")), count, path, heads)
-        return
-    yield from _steps(base, count, path, heads)
-
-
-def _steps(base: Variant, count: int, path: ValuePath, heads: int) -> Iterator[Variant]:
-    steps = [each for each in steps_from_reference(heads) if _unseen_at_one_token(each, path)]
-    if count > 2:
-        steps = [each for each in steps if each[0] != "activation"]
-    for chosen in combinations(steps, count):
-        names = [step for step, _ in chosen]
-        if len(set(names)) == len(names):
-            yield replace(base, **dict(chosen))  # type: ignore[arg-type]
-
-
-def _unseen_at_one_token(change: tuple[str, object], path: ValuePath) -> bool:
-    step, value = change
-    match step:
-        case "normed" | "after" | "projected":
-            return False
-        case "activation":
-            return not path.activation and isinstance(value, tuple) and "v" not in value[1] and value[0] in ACTIVATIONS
-        case "softmax":
-            return not path.weighted and value in CERTAIN
-        case "merge":
-            return path.merge == "concatenated" and value in ("raw", "heads first", "tokens first", "values")
-    return True

@@ -79,6 +79,7 @@ class Trial:
         self._finite = output.isfinite()
         self._is_finite = bool(self._finite.all())
         self._size = float(output[self._finite].abs().max()) if bool(self._finite.any()) else 0.0
+        self._unit = self._size or 1.0
 
     @property
     def is_evidence(self) -> bool:
@@ -113,13 +114,13 @@ class Trial:
 
     def _distances(self, candidate: Tensor) -> Tensor:
         if self._is_finite:
-            return ((candidate - self.output).abs().amax((1, 2, 3)) / self._size).nan_to_num(nan=math.inf)
+            return ((candidate - self.output).abs().amax((1, 2, 3)) / self._unit).nan_to_num(nan=math.inf)
         alike = (
             (candidate.isnan() == self.output.isnan())
             & (candidate.isposinf() == self.output.isposinf())
             & (candidate.isneginf() == self.output.isneginf())
         )
-        difference = (candidate - self.output).masked_fill(~self._finite, 0.0).abs().amax((1, 2, 3)) / self._size
+        difference = (candidate - self.output).masked_fill(~self._finite, 0.0).abs().amax((1, 2, 3)) / self._unit
         return torch.where(alike.flatten(1).all(1), difference, math.inf).nan_to_num(nan=math.inf)
 
     # -- the variant's output, step by step --------------------------------------------------------------------------
@@ -131,8 +132,6 @@ class Trial:
         if x is None:
             return None
         match variant.merge:
-            case "tokens":
-                merged = x[None]
             case "values":
                 merged = self._projected(layout, variant, 2)[None]
             case _:

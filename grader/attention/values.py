@@ -22,7 +22,7 @@ from grader.attention.layouts import Layout
 from grader.attention.variants import ACTIVATIONS, CHANGES, IDENTITY, finish
 
 NORMS: Final = ("", "layer norm", "affine layer norm")
-MERGES: Final = ("concatenated", "sum", "mean", "last", "first", "tokens")
+MERGES: Final = ("concatenated", "sum", "mean", "last", "first")
 AFTERS: Final[tuple[tuple[str, ...], ...]] = (
     (),
     *((str(value[0]),) for value in CHANGES["after"] if isinstance(value, tuple)),
@@ -89,12 +89,12 @@ def _options(layout: Layout, heads: int, wanted: int) -> Iterator[ValuePath]:
     """The ways with so many changes."""
     values = [2] if layout.sure else [*range(len(layout.blocks)), IDENTITY]
     norms = NORMS if layout.affine is not None else NORMS[:2]
-    merges = MERGES if heads > 1 else ("concatenated", "tokens")
+    merges = MERGES if heads > 1 else MERGES[:1]
     activations = ("", *ACTIVATIONS)
     projected = layout.output is not None and not layout.output.idle
     for value, normed, activation, merge, after in product(values, norms, activations, merges, AFTERS):
         changes = (value == IDENTITY) + bool(normed) + bool(activation) + (merge != "concatenated") + len(after)
-        if changes == wanted and not (merge == "tokens" and (activation or value != values[0])):
+        if changes == wanted:
             yield ValuePath(
                 value=value,
                 normed=normed,
@@ -127,7 +127,7 @@ def _explains(
         return None
     if float((made - output).abs().max()) <= tolerance * size:
         return False
-    if path.merge == "tokens" or path.after not in ((), ("residual",)):
+    if path.after not in ((), ("residual",)):
         return None
     rest = output[0, 0] - bias - (x[0, 0] if path.after else 0.0)
     weights = torch.linalg.lstsq(shares.T, rest[:, None]).solution
@@ -139,12 +139,11 @@ def _shares(path: ValuePath, x: Tensor, layout: Layout, elements: Tensor, heads:
     """What each head adds to the output, `(heads, width)`, and what is added to their sum."""
     nothing = torch.zeros((), dtype=x.dtype)
     if path.normed:
-        affine: tuple[Tensor, ...] = ()
+        x = torch.nn.functional.layer_norm(x, x.shape)
         if path.normed == "affine layer norm" and layout.affine is not None:
-            affine = (elements[layout.affine[0]], elements[layout.affine[1]])
-        x = torch.nn.functional.layer_norm(x, x.shape, *affine)
+            x = x * elements[layout.affine[0]] + elements[layout.affine[1]]
     value = x
-    if path.merge != "tokens" and path.value != IDENTITY:
+    if path.value != IDENTITY:
         block = layout.blocks[path.value]
         value = elements[block.rows] @ x + elements[block.biases].sum(-1)
     if path.activation:
@@ -162,8 +161,6 @@ def _shares(path: ValuePath, x: Tensor, layout: Layout, elements: Tensor, heads:
             pieces = each[-1:]
         case "first":
             pieces = each[:1]
-        case "tokens":
-            pieces = value[None]
         case _:
             pieces = torch.zeros(heads, heads, width, dtype=x.dtype)
             pieces[range(heads), range(heads)] = each

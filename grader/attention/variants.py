@@ -119,7 +119,6 @@ CHANGES: Final[Mapping[str, Mapping[object, tuple[str, ...]]]] = MappingProxyTyp
             "last": ("loop-keeps-last-head",),
             "first": ("loop-returns-early",),
             "values": ("attention-unused",),
-            "tokens": ("loop-discards-heads", "attention-unused"),
         },
         "after": {
             ("residual",): ("residual-inside",),

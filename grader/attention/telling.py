@@ -1,0 +1,200 @@
+"""From the variant that a module is to mistakes with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+
+from grader.attention.bench import FIRST_SIZE, Bench
+from grader.attention.experiment import lay_out
+from grader.attention.findings import Evidence, Named
+from grader.attention.layouts import shapes_of
+from grader.attention.masking import FREE_FILL, WRONG
+from grader.attention.search import Match, Search
+from grader.attention.variants import IDENTITY, names
+
+
+def told(search: Search, bench: Bench, matches: tuple[Match, ...], *, heads: bool) -> tuple[Named, ...]:
+    """The mistakes of the matches, and what is plain to see beside them.
+
+    Several matches are the same function of the input. What they have in common is claimed; where they differ, the
+    likeliest is, and the others are told as its alternatives.
+    """
+    observed = list(_observed(search, bench, matches))
+    if not matches:
+        return tuple(observed)
+    ordered = sorted(matches, key=_naturalness)
+    best, *others = [_mistakes(search, match, heads=heads) for match in ordered]
+    claimed = {ids[0] for ids, _ in best}
+    findings = []
+    for ids, evidence in best:
+        same = tuple(
+            other[0]
+            for mistakes in others
+            if ids[0] not in {each[0] for each, _ in mistakes}
+            for other, _ in mistakes
+            if other[0] not in claimed
+        )
+        findings.append(
+            Named(
+                id=ids[0],
+                alternatives=tuple(dict.fromkeys((*ids[1:], *same))),
+                certainty="proven",
+                evidence={**evidence, "relative error": ordered[0].error},
+            )
+        )
+    observed += _beside(bench, ordered[0], heads=heads, explained=claimed)
+    return (*findings, *observed)
+
+
+def likeliest(matches: tuple[Match, ...]) -> Match | None:
+    """Of several ways to have written the same function, the most natural one."""
+    return min(matches, key=_naturalness, default=None)
+
+
+def _naturalness(match: Match) -> tuple[bool, bool, int]:
+    """Least is the likeliest way to have written it: roles known for sure, in the order of definition."""
+    query, key, value = match.variant.roles
+    return (not match.layout.sure, match.variant.transposed, (query > key) + (key > value) + (query > value))
+
+
+Mistakes = list[tuple[tuple[str, ...], Evidence]]
+"""Ids of the same function, the name first, with what is to be said about it."""
+
+
+def _mistakes(search: Search, match: Match, *, heads: bool) -> Mistakes:
+    """Every mistake of a match, each id once."""
+    found: Mistakes = []
+    if match.variant.merge == "values":
+        found.append((_without_attention(match, heads=heads), {}))
+    else:
+        found += [*_of_layout(match, heads=heads), *_of_roles(match)]
+    found += [(ids, {}) for ids in names(match.variant) if ids != ("attention-unused",)]
+    if scale := search.scale_ids(match):
+        found.append((scale, _about_scale(match)))
+    if match.way == FREE_FILL and match.fill is not None:
+        id_ = "mask-fill-too-small" if match.fill < 0 else "mask-fill-zero"
+        found.append(((id_,), {"hidden scores are set to": match.fill}))
+    elif match.way is not None and match.way in WRONG and match.variant.merge != "values":
+        found.append((WRONG[match.way][1], {"the mask is": match.way}))
+    merged: dict[str, tuple[tuple[str, ...], Evidence]] = {}
+    for ids, evidence in found:
+        merged.setdefault(ids[0], (ids, evidence))
+    return list(merged.values())
+
+
+def _about_scale(match: Match) -> Evidence:
+    if not match.factors:
+        return {"scores are multiplied by": match.scale, "expected": "1/sqrt(d_k)"}
+    evidence: Evidence = {"scores are multiplied by": match.factors[0], "expected": "1/sqrt(d_k)"}
+    if len(match.factors) > 1 and abs(match.factors[1] / match.factors[0] - 1) > 1e-6:
+        evidence["at another size by"] = match.factors[1]
+    return evidence
+
+
+def _without_attention(match: Match, *, heads: bool) -> tuple[str, ...]:
+    """When tokens never meet: whether the layer in use was meant for values or for the output, nobody can tell."""
+    alone = sum(not block.idle for block in match.layout.blocks) == 1
+    used = match.layout.output is not None and not match.layout.output.idle
+    return ("loop-discards-heads", "attention-unused") if heads and alone and not used else ("attention-unused",)
+
+
+def _of_layout(match: Match, *, heads: bool) -> Mistakes:
+    layout = match.layout
+    found: Mistakes = []
+    width = len(layout.blocks[0].rows) if layout.blocks else 0
+    if layout.finding:
+        found.append(((layout.finding,), {}))
+    if "head for all" in layout.name:
+        found.append((("heads-list-multiplied", "heads-share-weights"), {}))
+    if width > FIRST_SIZE.embed_dim:
+        found.append((("heads-full-width",), {"features of all heads together": width}))
+    if layout.output is None and heads:
+        found.append((("output-projection-missing",), {}))
+    if layout.output is not None and layout.output.idle:
+        ids = ("output-projection-unused",) if heads else ("layers-unused", "output-projection-unused")
+        found.append((ids, {"unused": " and ".join(layout.output.paths[:2])}))
+    return found
+
+
+def _of_roles(match: Match) -> Mistakes:
+    query, key, value = match.variant.roles
+    unused = _idle_paths(match)
+    evidence: Evidence = {"unused": " and ".join(unused[:2])} if unused else {}
+    if query == key == value:
+        return [(("no-projections",) if query == IDENTITY else ("qkv-one-projection",), evidence)]
+    found: list[tuple[str, ...]] = []
+    if value == IDENTITY:
+        found.append(("value-not-projected",))
+    if query == key == IDENTITY:
+        found += [("query-not-projected",), ("key-not-projected",)]
+    elif IDENTITY in (query, key):
+        found.append(("key-not-projected", "query-not-projected"))
+    elif query == key:
+        found.append(("key-uses-query",))
+    if value == key != IDENTITY:
+        found.append(("value-uses-key",))
+    if value == query != IDENTITY:
+        found.append(("value-uses-query",))
+    return [(ids, evidence) for ids in found]
+
+
+def _idle_paths(match: Match) -> list[str]:
+    """The leaves of projections that no role is played by."""
+    serving = set(match.variant.roles)
+    idle = [block for number, block in enumerate(match.layout.blocks) if block.idle and number not in serving]
+    return list(dict.fromkeys(path for block in idle for path in block.paths))
+
+
+# -- what is plain to see --------------------------------------------------------------------------------------------
+
+
+def _beside(bench: Bench, match: Match, *, heads: bool, explained: set[str]) -> list[Named]:
+    """Layers that serve and get no gradient, and layers that do not serve at all."""
+    if bench.experiment is None or match.variant.merge == "values":
+        return []
+    blocks = [match.layout.blocks[number] for number in match.variant.roles if number != IDENTITY]
+    detached = [path for block in blocks if block.idle for path in block.paths]
+    if detached:
+        return [_seen("gradients-detached", "without a gradient", detached)]
+    unused = _idle_paths(match) + _left_over(bench, match)
+    if unused and not explained & EXPLAIN_UNUSED:
+        return [_seen("layers-unused", "unused", unused)]
+    return []
+
+
+EXPLAIN_UNUSED: Final = frozenset(
+    {
+        *("value-uses-key", "value-uses-query", "key-uses-query", "qkv-one-projection", "value-not-projected"),
+        *("no-projections", "key-not-projected", "query-not-projected", "loop-keeps-last-head", "loop-returns-early"),
+        *("output-projection-unused", "layers-unused", "attention-unused", "loop-discards-heads"),
+    }
+)
+"""Mistakes by which some layer is left without a use."""
+
+
+def _left_over(bench: Bench, match: Match) -> list[str]:
+    """Matrices that are in no part of the layout."""
+    output = match.layout.output
+    places = [places for block in match.layout.blocks for places in (block.rows, block.biases)]
+    places += [output.columns, output.biases] if output is not None else []
+    known = set(torch.cat([each.flatten() for each in places]).tolist()) if places else set()
+    matrices = [leaf for leaf in lay_out(shapes_of(bench.subject.values)) if len(leaf.shape) > 1]
+    return [leaf.path for leaf in matrices if leaf.offset not in known]
+
+
+def _seen(id_: str, what: str, paths: list[str]) -> Named:
+    return Named(id=id_, certainty="observed", evidence={what: " and ".join(dict.fromkeys(paths[:2]))})
+
+
+def _observed(search: Search, bench: Bench, matches: tuple[Match, ...]) -> Iterator[Named]:
+    if bench.decimals is not None:
+        yield Named(id="output-rounded", certainty="observed", evidence={"decimals": bench.decimals})
+    if bench.silent is not None and matches:
+        explaining = search.ways_to(bench.silent, matches[0])
+        if "zero times inf" in explaining and "-inf" not in explaining:
+            ids = dict.fromkeys(WRONG[name][1][0] for name in explaining if name in WRONG)
+            others = tuple(id_ for id_ in ids if id_ != "mask-zero-times-inf")
+            yield Named(id="mask-zero-times-inf", certainty="observed", alternatives=others)
