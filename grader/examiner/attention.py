@@ -118,7 +118,7 @@ class Attention(Module):
 
     def _bind_with(self, values: Mapping[str, Tensor], generator: torch.Generator) -> Binding | None:
         heads = int(self.config.get("num_heads", 1))
-        found = find_roles(values, self._probe, embed_dim=self.embed_dim, num_heads=heads, generator=generator)
+        found = find_roles(values, self.probe, embed_dim=self.embed_dim, num_heads=heads, generator=generator)
         if not found:
             return None
         x = draw_tokens(3, 7, self.embed_dim, generator)
@@ -129,7 +129,8 @@ class Attention(Module):
                 return Binding(roles, scale, found)
         return Binding(found[0], None, found)
 
-    def _probe(self, x: Tensor, cotangents: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def probe(self, x: Tensor, cotangents: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The output and the gradients of all its learnable tensors, zeros where there are none."""
         output, gradients, _ = self.slopes(x, cotangents, forgiving=True)
         full = {
             path: gradients[path].double() if path in gradients else torch.zeros(len(cotangents), *value.shape).double()

@@ -1,29 +1,21 @@
 """From what went wrong to mistakes with a name.
 
 Three sources, in the order in which a student should read them: what an exception says (`EXCEPTIONS`), what a check saw
-directly, and what the output proves (`grader.attention.naming`). A name is claimed only for what was seen or proven.
+directly, and what the output proves (`grader.examiner.proving`). A name is claimed only for what was seen or proven.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
-import torch
+import msgspec
 
-from grader.attention import TOLERANCE, Roles, draw_mask, draw_tokens
 from grader.catalogue import CATALOGUE
-from grader.attention.naming import name_mistake
 from grader.checks.asserting import Failed
 from grader.checks.faults import Fault, Raised
-from grader.examiner.adapting import contract_names
-from grader.examiner.attention import Attention
 from grader.examiner.imports import forgotten, is_import, undefined
-from grader.examiner.session import Session
-from grader.examiner.student import Student
-from grader.model import Certainty, CheckResult, Finding, Outcome, Place
-from grader.orders import Course
+from grader.model import Certainty, Finding, Place
 
 EXCEPTIONS: Final = (
     (r"^SyntaxError|^IndentationError|^TabError", "syntax-error"),
@@ -68,8 +60,12 @@ class Notebook:
             self.add(finding(id_, Certainty.OBSERVED, check=check, where=where))
 
     def add(self, found: Finding) -> None:
-        """Keep a finding unless there is one of its id."""
-        self._found.setdefault(found.id, found)
+        """Keep a finding unless there is one of its id; what is proven replaces what a check only saw of it."""
+        known = self._found.get(found.id)
+        if known is None:
+            self._found[found.id] = found
+        elif known.certainty is Certainty.OBSERVED and found.certainty is Certainty.PROVEN:
+            self._found[found.id] = msgspec.structs.replace(found, check=known.check, where=known.where or found.where)
 
     def findings(self) -> tuple[Finding, ...]:
         """All of them, in the order they were noted."""
@@ -127,57 +123,3 @@ def _layer_mismatch(_rows: int, fed: int, takes: int, gives: int, *, config: dic
         (head, embed, embed): "full-linear-fed-head",
     }
     return known.get((fed, takes, gives), "shape-error") if heads > 1 else "shape-error"
-
-
-def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) -> Iterator[Finding]:
-    """The mistakes that the output proves, when checks that compare numbers have failed."""
-    lost = {result.check.partition("::")[2] for result in results if result.outcome is Outcome.FAILED}
-    without_mask = "test_matches_the_reference" in lost
-    with_mask = not without_mask and any("mask" in name for name in lost)
-    if not (without_mask or with_mask):
-        return
-    config = {"embed_dim": 24.0, "num_heads": 4.0}
-    wanted = contract_names(course.contract.construct)
-    chosen = {name: int(value) for name, value in config.items() if name in wanted}
-    generator = torch.Generator().manual_seed(7)
-    try:
-        session.begin_check()
-        attention = Student(session, course.contract, generator)(**chosen)
-        named = _name(attention, generator, masked=with_mask)
-    except Fault:
-        return
-    if named is not None:
-        id_, error = named
-        for each in id_.split(" + "):
-            yield finding(each, Certainty.PROVEN, evidence={"relative error": error})
-
-
-def _name(attention: Attention, generator: torch.Generator, *, masked: bool) -> tuple[str, float] | None:
-    """The one mistake whose output this module's is.
-
-    Without a mask, some mistakes are the same function with the roles of query and key exchanged; under a mask that is
-    not symmetric they differ. When it does not decide either, nothing is claimed.
-    """
-    named = _names(attention, generator, masked=masked)
-    if len({name for name, _, _ in named}) > 1:
-        under_mask = {name for name, _, _ in _names(attention, generator, masked=True)}
-        named = [each for each in named if each[0] in under_mask]
-    names = {name for name, _, _ in named}
-    return (named[0][0], named[0][1]) if len(names) == 1 else None
-
-
-def _names(attention: Attention, generator: torch.Generator, *, masked: bool) -> list[tuple[str, float, Roles]]:
-    """For each way to assign the roles, the mistake that two outputs of different sizes prove."""
-    if attention.binding is None:
-        return []
-    inputs = [draw_tokens(batch, seq, attention.embed_dim, generator) for batch, seq in ((3, 5), (2, 7))]
-    masks = [draw_mask(len(x), x.shape[1], generator) if masked else None for x in inputs]
-    outputs = [attention(x, mask).double() for x, mask in zip(inputs, masks, strict=True)]
-    tolerance, scale = TOLERANCE[attention.dtype], attention.binding.scale
-    found = []
-    for roles in attention.binding.candidates:
-        weights = roles.weights(attention.values)
-        named = name_mistake(outputs, inputs, weights, masks, tolerance=tolerance, scale=scale)
-        if named is not None:
-            found.append((*named, roles))
-    return found

@@ -26,9 +26,11 @@ import pytest
 import torch
 
 from grader.examiner.agency import RemoteAgency
-from grader.examiner.explaining import Notebook, finding, prove
+from grader.examiner.costs import Baseline, baseline, costs
+from grader.examiner.explaining import Notebook, finding
 from grader.examiner.fixtures import Fixtures, Sitting
 from grader.examiner.module import Manner
+from grader.examiner.proving import Proof, prove
 from grader.examiner.reference import InProcess
 from grader.examiner.repetition import Repetition, reordered, repeat
 from grader.examiner.reporting import blocked, result_of, worst
@@ -37,6 +39,7 @@ from grader.examiner.tracing import traced_flags
 from grader.forkserver import ForkServer, Note
 from grader.model import Certainty, CheckResult, CheckSpec, Finding, Flag, Limits, Match, Outcome
 from grader.orders import Course, Finished, FromHost, Order, Post, Reported, Setup
+from grader.text import clean
 
 UNHURRIED: Final = Limits(seconds=3600, check_seconds=600, import_seconds=600)
 """The reference is warmed up with; its first answers take longer than any later ones."""
@@ -82,7 +85,9 @@ class Examiner(Fixtures):
         self._courses = {course.id: course for course in setup.courses}
         self._server = server
         self._items: dict[tuple[str, str], list[pytest.Item]] = {}
+        self._baselines: dict[str, Baseline | None] = {}
         self.notebook = Notebook()
+        self._proof = Proof()
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the mark known."""
@@ -122,6 +127,7 @@ class Examiner(Fixtures):
         self.sitting = Sitting(session, course.contract, (), seed="the reference")
         results: list[CheckResult] = []
         self._run_checks(course, course.checks, results.append)
+        self._baselines[course.id] = baseline(course, session)
         problems = [
             f"{course.id}: {result.check} {result.outcome} on the reference solution: {result.message}\n{result.detail}"
             for result in results
@@ -162,9 +168,11 @@ class Examiner(Fixtures):
             RemoteAgency(post), order.match, course.limits, seed=seed_of(order.seed), notebook=order.notebook
         )
         results = self._look(course, order, session, post, second=False)
+        proof = self._proof
         traced = traced_flags(course, order, session)
+        spent = tuple(costs(course, session, self._baselines[course.id]))
         flags = self._ask_again(course, order, session, post, results)
-        findings = self.notebook.findings()
+        findings = (*self.notebook.findings(), *spent)
         supplied, second = self._look_again(course, order, session, post)
         post.send(
             Finished(
@@ -177,7 +185,9 @@ class Examiner(Fixtures):
                 output=session.output,
                 findings=findings,
                 warnings=order.match.warnings,
-                flags=(*flags, *traced),
+                flags=(*flags, *traced, *proof.flags),
+                unexplained=proof.unexplained,
+                pictures=proof.pictures,
             )
         )
 
@@ -193,9 +203,19 @@ class Examiner(Fixtures):
             post.send(Reported(result=result, second=second))
 
         self._run_checks(course, course.checks, report)
-        for proven in prove(course, session, tuple(results)):
+        self._proof = self._prove(course, session, tuple(results))
+        for proven in self._proof.findings:
             self.notebook.add(proven)
         return tuple(results)
+
+    def _prove(self, course: Course, session: Session, results: tuple[CheckResult, ...]) -> Proof:
+        """The diagnosis. Should it fail, the verdict stands all the same, and the instructor is told."""
+        try:
+            return prove(course, session, results)
+        except Exception as error:
+            told = clean(f"{type(error).__name__}: {error}", limit=400, keep_newlines=False)
+            message = f"The diagnosis could not be carried out because of a fault of the grader ({told})."
+            return Proof(flags=(Flag(id="diagnosis-failed", message=message),))
 
     def _ask_again(
         self, course: Course, order: Order, session: Session, post: Post, results: tuple[CheckResult, ...]
