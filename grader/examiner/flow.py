@@ -118,6 +118,7 @@ class Flow:
         self.mask = self._root({(batch, seq, seq), (seq, seq)})
         self._inputs = self._views(self.x)
         self._masks = self._views(self.mask)
+        self._needed = self._all_behind(self.returned)
         self._scores = self._spread(self._meets)
         self._weights = self._spread(self.is_softmax)
 
@@ -170,6 +171,14 @@ class Flow:
 
     # -- what a step is ------------------------------------------------------------------------------------------------
 
+    def before(self, act: Act) -> Shape:
+        """The shape of the first tensor that it takes; empty if there is none."""
+        return self.shape(act.takes[0]) if act.takes else ()
+
+    def after(self, act: Act) -> Shape:
+        """The shape of the first tensor that it makes; empty if there is none."""
+        return self.shape(act.gives[0]) if act.gives else ()
+
     def any_from_x(self, act: Act) -> bool:
         """Whether it computes with the input."""
         return any(map(self.is_from_x, act.takes))
@@ -192,7 +201,7 @@ class Flow:
     def axis(self, act: Act) -> int | None:
         """The one axis that it runs along, counted from the front."""
         dim = act.argument("dim", "axis", "1")
-        rank = len(self.shape(act.takes[0])) if act.takes else 0
+        rank = len(self.before(act))
         if isinstance(dim, tuple) and len(dim) == 1:
             dim = dim[0]
         if is_implicit(act):
@@ -201,10 +210,9 @@ class Flow:
             return None
         return dim % rank
 
-    def is_unused(self, act: Act) -> bool:
-        """Whether nothing that it makes is used by a later step or returned."""
-        later = {number for each in self.acts[act.at + 1 :] for number in each.takes}
-        return bool(act.gives) and later.isdisjoint(act.gives) and set(self.returned).isdisjoint(act.gives)
+    def is_in_vain(self, act: Act) -> bool:
+        """Whether nothing that it makes has a part in what is returned."""
+        return bool(act.gives) and bool(self._needed) and self._needed.isdisjoint(act.gives)
 
     # -- following -----------------------------------------------------------------------------------------------------
 
@@ -239,6 +247,14 @@ class Flow:
         for act in self.acts:
             if act.name in VIEWS and act.takes and act.takes[0] in found:
                 found.update(act.gives)
+        return found
+
+    def _all_behind(self, returned: tuple[int, ...]) -> set[int]:
+        """What has a part in these tensors."""
+        found = set(returned)
+        for act in reversed(self.acts):
+            if not found.isdisjoint(act.gives):
+                found.update(act.takes)
         return found
 
     def _spread(self, begins: Callable[[Act], bool]) -> set[int]:
