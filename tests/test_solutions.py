@@ -65,15 +65,18 @@ def name_of(case: tuple[str, Path]) -> str:
 
 
 @pytest.mark.parametrize("case", files("accepted"), ids=name_of)
-def test_accepted_solution_earns_full_marks_without_a_finding(case: tuple[str, Path], grade) -> None:
+def test_accepted_solution_earns_full_marks_and_is_told_at_most_what_is_worth_knowing(
+    case: tuple[str, Path], grade
+) -> None:
     assignment, file = case
     graded = grade(assignment, "accepted")[file.stem]
     lost = {check.spec.id: check.result.message for check in graded.checks if check.result.outcome != "passed"}
+    told = [("python-loop-over-tokens", True)] if file.stem == "loop_over_queries" else []
 
     assert lost == {}
     assert graded.points == graded.max_points
     assert graded.attempt is not None
-    assert graded.attempt.findings == ()
+    assert [(finding.id, finding.informative) for finding in graded.attempt.findings] == told
 
 
 @pytest.mark.parametrize("case", files("wrong"), ids=name_of)
