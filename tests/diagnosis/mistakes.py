@@ -19,7 +19,7 @@ class Mistake:
 
     Attributes:
         name: its id, and a word that tells it from others with the same id.
-        ids: for each finding it deserves, the ids that are right, its own first.
+        ids: the ids that are right: its own, and those of the same function.
         change: the fields of the plan that are different.
         numeric: whether the output is another one; else it is a fact about gradients, state, dropout and the like.
         implied: ids that are true of the code as well.
@@ -28,7 +28,7 @@ class Mistake:
     """
 
     name: str
-    ids: tuple[frozenset[str], ...]
+    ids: frozenset[str]
     change: tuple[tuple[str, Any], ...]
     numeric: bool = True
     implied: frozenset[str] = frozenset()
@@ -56,12 +56,12 @@ def planned(mistakes: tuple[Mistake, ...]) -> Plan:
     return replace(DEFAULT, **{field: value for mistake in mistakes for field, value in mistake.change})
 
 
-def mistake(name: str, *others: str, also: str = "", implied: str = "", **rest: Any) -> Mistake:
-    """An entry of the table; `others` are further ids that name it, `also` a second finding it deserves."""
+def mistake(name: str, *others: str, implied: str = "", **rest: Any) -> Mistake:
+    """An entry of the table; `others` are further ids that name it."""
     options = {field.name for field in fields(Mistake)}
     change = tuple((key, value) for key, value in rest.items() if key not in options)
     settings = {key: value for key, value in rest.items() if key in options}
-    ids = (frozenset({name.partition(":")[0], *others}), *([frozenset({also})] if also else []))
+    ids = frozenset({name.partition(":")[0], *others})
     return Mistake(name=name, ids=ids, change=change, implied=frozenset(implied.split()), **settings)
 
 
@@ -177,6 +177,7 @@ HEADS = (
 RESULTS = (
     mistake("residual-inside", after="residual"),
     mistake("residual-inside:front", after="residual_front"),
+    mistake("residual-inside:in-place", implied="inplace-on-input", after="added"),
     mistake("normalisation-inside:first", before="norm"),
     mistake("normalisation-inside:first-function", before="norm_function"),
     mistake("normalisation-inside:last", after="norm"),
@@ -188,7 +189,6 @@ RESULTS = (
     mistake("output-rounded:by-hand", after="round_3"),
     mistake("inplace-on-input", after="written", numeric=False),
     mistake("inplace-on-input:copied", after="copied", numeric=False),
-    mistake("inplace-on-input:added", also="residual-inside", after="added"),
 )
 REPEATED = "not-repeatable"
 DROPOUT = (

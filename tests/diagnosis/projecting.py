@@ -193,7 +193,7 @@ def relu(name: str, hand: Hand) -> str:
     return {"F.relu": f"F.relu({name})", "method": f"{name}.relu()"}.get(hand.relu, f"torch.relu({name})")
 
 
-# -- roles and heads in one go ------------------------------------------------------------------------------------------
+# -- roles and heads in one go -----------------------------------------------------------------------------------------
 
 
 def interleaved(plan: Plan, hand: Hand) -> Lines:

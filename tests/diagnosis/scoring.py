@@ -74,9 +74,9 @@ class Verdict:
         """One word for it."""
         if self.wrong:
             return "wrong"
-        if self.error or self.unnamed or (self.made.kind == "correct" and not self.called_correct):
-            return "unnamed"
-        return "right"
+        expected = {"correct": True, "foreign": False}.get(self.made.kind, self.called_correct)
+        misjudged = self.called_correct is not expected
+        return "unnamed" if self.error or self.unnamed or misjudged else "right"
 
     @property
     def diagnosed(self) -> bool:
@@ -130,9 +130,8 @@ def judge(made: Submission, found: Found) -> Verdict:
 
 
 def named(entry: Mistake, claims: Iterable[tuple[str, ...]]) -> bool:
-    """Whether all that a mistake deserves was said."""
-    said = [frozenset(claim) for claim in claims]
-    return all(any(ids & claim for claim in said) for ids in entry.ids)
+    """Whether a claim names it."""
+    return any(entry.ids & set(claim) for claim in claims)
 
 
 def changes_nothing(entry: Mistake, made: Submission) -> bool:
@@ -153,8 +152,7 @@ def rewritten(made: Submission, plan: Plan) -> str:
 
 def false_claims(made: Submission, claimed: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """Claims that are neither planted nor implied, unless everything that is claimed is the same function."""
-    true = made.true_of_it.union(*(ids for entry in made.mistakes for ids in entry.ids))
-    true = true.union(*(entry.implied for entry in made.mistakes))
+    true = made.true_of_it.union(*(entry.ids | entry.implied for entry in made.mistakes))
     odd = tuple(claim[0] for claim in claimed if not true & set(claim))
     return () if odd and same_as_claimed(made, claimed) else odd
 
