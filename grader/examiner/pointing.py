@@ -71,11 +71,17 @@ Rule = Callable[[Flow], list[Act]]
 
 
 def locate(id_: str, tracer: Tracer) -> Place | None:
-    """The line that the finding is about, from a trace that is made if need be."""
+    """The line that the finding is about, from traces that are made if need be.
+
+    What is about masks shows in a call with one, unless the class builds its own; whatever else there is shows in a
+    call without, unless the class insists on one.
+    """
     if id_ not in RULES:
         return None
-    traced = tracer.trace(*SMALL, masked=needs_mask(id_))
-    return None if traced is None else point(id_, traced, tracer.sizes(*SMALL))
+    first = needs_mask(id_)
+    traces = (tracer.trace(*SMALL, masked=masked) for masked in (first, not first))
+    lines = (point(id_, traced, tracer.sizes(*SMALL)) for traced in traces if traced is not None)
+    return next((line for line in lines if line is not None), None)
 
 
 def point(id_: str, traced: wire.Traced, sizes: Sizes) -> Place | None:

@@ -24,11 +24,11 @@ from grader.examiner.adapting import contract_names
 from grader.examiner.answers import Unfit, first_tensor
 from grader.examiner.attention import Attention
 from grader.examiner.explaining import finding
-from grader.examiner.pointing import is_implicit_softmax, point
+from grader.examiner.pointing import is_implicit_softmax, locate
 from grader.examiner.session import Session
 from grader.examiner.student import Student
 from grader.examiner.tracing import SMALL, tracer
-from grader.model import AttentionPicture, Certainty, CheckResult, Finding, Flag, Outcome, Place
+from grader.model import AttentionPicture, Certainty, CheckResult, Finding, Flag, Outcome
 from grader.orders import Course
 
 BEGINNINGS: Final = {
@@ -140,26 +140,17 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
 def _finding(named: Named, course: Course, session: Session) -> Finding:
     """A mistake as a finding, with the line that a trace of the calls points at."""
     alternatives = named.alternatives
-    traced = tracer(course, session).trace(*SMALL)
+    traces = tracer(course, session)
+    traced = traces.trace(*SMALL)
     if named.id in SOFTMAX_AXES and traced is not None and is_implicit_softmax(traced):
         alternatives = ("softmax-dim-implicit", *alternatives)
     return finding(
         named.id,
         Certainty(named.certainty),
-        where=_line(named.id, course, session),
+        where=locate(named.id, traces),
         evidence=named.evidence,
         alternatives=alternatives,
     )
-
-
-def _line(id_: str, course: Course, session: Session) -> Place | None:
-    found = tracer(course, session)
-    for masked in (True, False) if "mask" in id_ else (False, True):
-        traced = found.trace(*SMALL, masked=masked)
-        where = point(id_, traced, found.sizes(*SMALL)) if traced is not None else None
-        if where is not None:
-            return where
-    return None
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
