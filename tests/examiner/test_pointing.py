@@ -427,20 +427,20 @@ def test_in_a_wrong_solution_it_is_a_line_that_differs_from_the_reference(id_, f
     assert place is None or place.source in differing
 
 
-@pytest.mark.parametrize("insists", ["mask[0]", "None if mask is None else mask.x"], ids=["on a mask", "on none"])
-def test_a_module_that_insists_on_a_mask_or_on_none_is_traced_the_way_it_can_be_called(insists, tmp_path):
+def test_a_module_that_cannot_be_called_with_a_mask_is_traced_without_one(tmp_path):
     file = tmp_path / "attention.py"
     file.write_text(
-        "from torch import nn\nclass SelfAttention(nn.Module):\n    def __init__(self, embed_dim):\n"
+        "import torch\nfrom torch import nn\nclass SelfAttention(nn.Module):\n    def __init__(self, embed_dim):\n"
         "        super().__init__()\n        self.layer = nn.Linear(embed_dim, embed_dim)\n"
-        f"    def forward(self, x, mask=None):\n        {insists}\n"
-        "        weights = (x @ x.mT).softmax(1)\n        return self.layer(weights @ x)\n"
+        "    def forward(self, x, mask=None):\n        assert mask is None\n        scores = x @ x.mT\n"
+        "        scores = scores.masked_fill(torch.ones_like(scores).tril(1) == 0, -1e9)\n"
+        "        return self.layer(scores.softmax(-1) @ x)\n"
     )
 
-    place = locate("softmax-dim-query", tracer_for(file))
+    place = locate("mask-off-by-one-leak", tracer_for(file))
 
     assert place is not None
-    assert place.source == "weights = (x @ x.mT).softmax(1)"
+    assert place.source == "scores = scores.masked_fill(torch.ones_like(scores).tril(1) == 0, -1e9)"
 
 
 def test_most_wrong_solutions_have_a_line():
