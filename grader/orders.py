@@ -66,7 +66,8 @@ class NotebookBudget(Said, frozen=True, kw_only=True):
 class Order(Said, frozen=True, kw_only=True):
     """One submission to be examined. All random inputs derive from `seed`. Source code is not in it.
 
-    `notebook` is set when the graded class stands in one. By `patience` all budgets are multiplied.
+    `notebook` is set when the graded class stands in one, and `binds` then says which cell is the last that gives a
+    name its value. By `patience` all budgets are multiplied.
     """
 
     assignment: str
@@ -74,6 +75,7 @@ class Order(Said, frozen=True, kw_only=True):
     policy_hits: tuple[PolicyHit, ...]
     seed: str
     notebook: NotebookBudget | None = None
+    binds: dict[str, int] = msgspec.field(default_factory=dict)
     patience: float = 1.0
 
 

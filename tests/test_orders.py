@@ -195,4 +195,6 @@ def test_a_setup_and_an_order_come_back_as_they_were():
 
 
 def test_an_order_holds_no_source_code():
-    assert set(Order.__struct_fields__) == {"assignment", "match", "policy_hits", "seed", "notebook", "patience"}
+    assert set(Order.__struct_fields__) == {
+        *("assignment", "match", "policy_hits", "seed", "notebook", "binds", "patience")
+    }

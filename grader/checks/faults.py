@@ -19,6 +19,9 @@ from grader.text import clean
 DEVICE_WORDS = ("expected device", "same device", "different devices", "out of meta", "device meta", "meta device")
 """Fragments of torch's messages when tensors of one computation live on different devices."""
 
+LINES_KEPT = 12
+"""How many of the student's lines are kept of a traceback, the innermost."""
+
 
 class Fault(Exception):
     """Root: something about the student's code, never about ours."""
@@ -33,17 +36,31 @@ class Fault(Exception):
 
 
 class Raised(Fault):
-    """The student's code raised. `type` is the exception's name; `stage` says what it was doing."""
+    """The student's code raised.
+
+    Attributes:
+        type, text: the exception's name, and what it says.
+        stage: what the code was doing: `load`, `find`, `build` or `call`.
+        shapes: of the tensors that were handed in.
+    """
 
     outcome = Outcome.ERRORED
 
-    def __init__(self, raised: wire.Raised) -> None:
+    def __init__(self, raised: wire.Raised, *, shapes: tuple[tuple[int, ...], ...] = ()) -> None:
         self.type = clean(raised.type, limit=80, keep_newlines=False)
         self.text = clean(raised.message, limit=600, keep_newlines=False)
         self.stage = raised.stage
         self.output = clean(raised.output, limit=8000)
+        self.shapes = shapes
+        self._frames = raised.frames
         where = place(raised.frames)
         super().__init__(_sentence(self.stage, self.type, self.text), where=where)
+
+    @property
+    def trace(self) -> tuple[Place, ...]:
+        """The student's own lines that led there, outermost first."""
+        frames = self._frames[-LINES_KEPT:]
+        return tuple(found for frame in frames if (found := place((frame,))) is not None)
 
     @property
     def is_about_devices(self) -> bool:
@@ -64,9 +81,26 @@ class Killed(Fault):
 
 
 class WrongResult(Fault):
-    """The student's code returned something that the contract rules out before any number is compared."""
+    """The student's code returned something that the contract rules out before any number is compared.
+
+    Attributes:
+        shape: of the tensor that it returned; None where that was no tensor.
+        wanted: the shape that it should have.
+    """
 
     outcome = Outcome.FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        finding: str | None = None,
+        shape: tuple[int, ...] | None = None,
+        wanted: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(message, finding=finding)
+        self.shape = shape
+        self.wanted = wanted
 
 
 def place(frames: tuple[wire.Frame, ...]) -> Place | None:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from grader import tensors, wire
-from grader.checks.faults import Killed
+from grader.checks.faults import Killed, WrongResult
 from grader.errors import WireError
 from grader.text import clean
 
@@ -43,6 +43,17 @@ def first_tensor(value: object) -> object:
     if isinstance(value, dict):
         return next((item for item in value.values() if isinstance(item, Tensor)), value)
     return value
+
+
+def wrong_result(answer: Unfit) -> WrongResult:
+    """The fault that a returned value without the wanted tensor is."""
+    tensor = first_tensor(answer.value)
+    return WrongResult(
+        describe_answer(answer.value, answer.shape),
+        finding="returns-none" if answer.value is None else None,
+        shape=tuple(tensor.shape) if isinstance(tensor, Tensor) else None,
+        wanted=answer.shape,
+    )
 
 
 def describe_answer(value: object, shape: tuple[int, ...]) -> str:

@@ -1,37 +1,30 @@
 """From what went wrong to mistakes with a name.
 
-Three sources, in the order in which a student should read them: what an exception says (`EXCEPTIONS`), what a check saw
-directly, and what the output proves (`grader.examiner.proving`). A name is claimed only for what was seen or proven.
+Three sources: what an exception or the shape of an output says (`exceptions`, `outputs`), what a check saw directly,
+and what the output proves (`proving`). A name is claimed only for what was seen or proven.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
 from grader.catalogue import CATALOGUE
 from grader.checks.asserting import Failed
-from grader.checks.faults import Fault, Raised
-from grader.examiner.imports import forgotten, is_import, undefined
-from grader.model import Certainty, Finding, Place
+from grader.checks.faults import Fault, Raised, WrongResult
+from grader.examiner.exceptions import explain
+from grader.examiner.imports import forgotten
+from grader.examiner.mismatch import Explained
+from grader.examiner.mismatches import is_about_sizes
+from grader.examiner.outputs import explain_output
+from grader.examiner.precedence import in_reading_order
+from grader.examiner.scenes import Case, investigate, scene_of
+from grader.examiner.session import Session
+from grader.model import Certainty, Contract, Finding, Flag, Place
 
-EXCEPTIONS: Final = (
-    (r"^SyntaxError|^IndentationError|^TabError", "syntax-error"),
-    (r"^NotImplementedError", "not-implemented"),
-    (r"before Module\.__init__\(\)|has no attribute '_modules'|has no attribute '_parameters'", "super-init-missing"),
-    (r"view size is not compatible", "view-noncontiguous"),
-    (r"got float|'float' object cannot be interpreted as an integer|must be tuple of ints", "float-head-dim"),
-    (r"^TypeError: sqrt\(\)", "sqrt-of-int"),
-    (r"Can't call numpy\(\)", "numpy-in-forward"),
-    (r"modified by an inplace operation.*Softmax", "inplace-after-softmax"),
-    (r"only supports boolean masks|with a bool tensor is not supported", "mask-dtype-rejected"),
-    (r"shapes? cannot be multiplied|size of tensor|Expected size|shape '.*' is invalid|must match", "shape-error"),
-)
-"""Fragments of exception texts that hold across torch versions, and what they mean. The first match counts."""
-
-MATRIX_SHAPES: Final = re.compile(r"\((\d+)x(\d+) and (\d+)x(\d+)\)")
+INVESTIGATIONS: Final = 4
+"""How often at most the same is done at other sizes, for all checks of a submission together."""
 
 
 class Notebook:
@@ -39,25 +32,66 @@ class Notebook:
 
     Attributes:
         forgotten: import statements whose names the code used without having them.
+        flags: for the instructor, where finding out has failed.
     """
 
     def __init__(self) -> None:
         self._found: dict[str, Finding] = {}
+        self._investigations = 0
         self.forgotten: list[str] = []
+        self.flags: tuple[Flag, ...] = ()
 
-    def note(self, check: str, error: BaseException, config: dict[str, float]) -> None:
-        """Note what this exception, which ended a check, says about the mistake behind it."""
-        id_ = None
+    def note(self, check: str, error: BaseException, session: Session, contract: Contract) -> str:
+        """Note what this exception, which ended a check, says about the mistake behind it.
+
+        Returns:
+            a sentence about what has no name; otherwise an empty text.
+        """
+        fault, explained = self._explained(error, session, contract)
         if isinstance(error, Raised):
-            id_ = exception_id(error, config)
             statement = forgotten(error.type, error.text)
             if statement is not None and statement not in self.forgotten:
                 self.forgotten.append(statement)
-        elif isinstance(error, Fault | Failed):
-            id_ = error.finding
-        if id_ is not None:
-            where = error.where if isinstance(error, Fault) else None
-            self.add(finding(id_, Certainty.OBSERVED, check=check, where=where))
+        if explained is None:
+            return ""
+        if explained.id is None:
+            return explained.sentence
+        where = fault.where if isinstance(fault, Fault) else None
+        found = finding(explained.id, Certainty.OBSERVED, check=check, where=where, explanation=explained.sentence)
+        self.add(msgspec.structs.replace(found, informative=False))  # it has ended a check
+        return ""
+
+    def _explained(
+        self, error: BaseException, session: Session, contract: Contract
+    ) -> tuple[BaseException, Explained | None]:
+        """The fault behind an exception, and what it means."""
+        id_ = error.finding if isinstance(error, Fault | Failed) else None
+        if isinstance(error, Raised | WrongResult) and id_ is None:
+            return error, self._investigated(error, session, contract, session.memory.get("config", {}))
+        tried = session.memory.get("fault with a batch")
+        if id_ != "unbatched-only" or tried is None:
+            return error, None if id_ is None else Explained(id_)
+        fault, config = tried
+        found = self._investigated(fault, session, contract, config)
+        if found is None or not found.sentence:
+            return fault, Explained(id_)
+        if found.id is None or found.id == "shape-error":
+            return fault, Explained(id_, f"{CATALOGUE[id_].explanation} With a batch: {found.sentence}")
+        return fault, Explained(found.id, f"{found.sentence} A single sample without the batch axis works.")
+
+    def _investigated(
+        self, fault: Fault, session: Session, contract: Contract, config: dict[str, float]
+    ) -> Explained | None:
+        """What a fault means, if need be after the same was done at other sizes."""
+        if not isinstance(fault, Raised | WrongResult):
+            return None
+        case = Case(here=scene_of(fault, session, contract, config))
+        about_sizes = is_about_sizes(case.here) and isinstance(fault, Raised) and fault.stage in ("build", "call")
+        has_shape = isinstance(fault, WrongResult) and fault.shape is not None
+        if (about_sizes or has_shape) and self._investigations < INVESTIGATIONS:
+            self._investigations += 1
+            case = investigate(case.here, session, contract)
+        return explain(case) or explain_output(case)
 
     def add(self, found: Finding) -> None:
         """Keep a finding unless there is one of its id; what is proven replaces what a check only saw of it."""
@@ -68,8 +102,8 @@ class Notebook:
             self._found[found.id] = msgspec.structs.replace(found, check=known.check, where=known.where or found.where)
 
     def findings(self) -> tuple[Finding, ...]:
-        """All of them, in the order they were noted."""
-        return tuple(self._found.values())
+        """All of them, root causes first."""
+        return in_reading_order(self._found.values())
 
 
 def finding(
@@ -95,31 +129,3 @@ def finding(
         alternatives=alternatives,
         informative=entry.informative,
     )
-
-
-def exception_id(raised: Raised, config: dict[str, float]) -> str | None:
-    """The finding an exception stands for, if it is one that can be told from its text and the student's line."""
-    text = f"{raised.type}: {raised.text}"
-    if unknown := undefined(raised.type, raised.text):
-        return "import-missing" if any(map(is_import, unknown)) else "name-undefined"
-    found = next((id_ for pattern, id_ in EXCEPTIONS if re.search(pattern, text)), None)
-    if found != "shape-error":
-        return found
-    source = raised.where.source if raised.where else ""
-    if re.search(r"\.(T|t\(\))(?!\w)", source):
-        return "transpose-T-on-3d"
-    sizes = MATRIX_SHAPES.search(text)
-    return _layer_mismatch(*(int(size) for size in sizes.groups()), config=config) if sizes else "shape-error"
-
-
-def _layer_mismatch(_rows: int, fed: int, takes: int, gives: int, *, config: dict[str, float]) -> str:
-    """What it means that a layer that takes so many features, and gives so many, was fed so many others."""
-    embed, heads = int(config.get("embed_dim", 0)), int(config.get("num_heads", 1))
-    head = embed // heads
-    known = {
-        (heads * embed, embed, embed): "heads-full-width",
-        (embed, head, head): "head-linear-fed-full-width",
-        (embed, head, embed): "output-projection-wrong-size",
-        (head, embed, embed): "full-linear-fed-head",
-    }
-    return known.get((fed, takes, gives), "shape-error") if heads > 1 else "shape-error"

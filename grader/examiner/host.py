@@ -26,6 +26,7 @@ import pytest
 import torch
 
 from grader.examiner.agency import RemoteAgency
+from grader.examiner.circumstances import circumstances
 from grader.examiner.costs import Baseline, baseline, costs
 from grader.examiner.explaining import Notebook, finding
 from grader.examiner.fixtures import Fixtures, Sitting
@@ -152,10 +153,18 @@ class Examiner(Fixtures):
         for item in self._items[course.id, spec.id]:
             started = time.perf_counter()
             error = run_item(item)
-            if error is not None:
-                self.notebook.note(spec.id, error, self.sitting.session.memory.get("config", {}))
-            results.append(result_of(spec, error, time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            remark = "" if error is None else self._noted(spec, error)
+            results.append(result_of(spec, error, seconds, remark=remark))
         return worst(results)
+
+    def _noted(self, spec: CheckSpec, error: BaseException) -> str:
+        """Note what ended a check; returns what is to be said besides. Should that fail, the verdict stands."""
+        try:
+            return self.notebook.note(spec.id, error, self.sitting.session, self.sitting.contract)
+        except Exception as failure:
+            self.notebook.flags = (_mishap(failure),)
+            return ""
 
     def _examine(self, payload: bytes, descriptors: list[int]) -> None:
         """A child's whole life: one submission, every check, then the summary."""
@@ -168,11 +177,12 @@ class Examiner(Fixtures):
             RemoteAgency(post), order.match, course.limits, seed=seed_of(order.seed), notebook=order.notebook
         )
         results = self._look(course, order, session, post, second=False)
+        self._circumstances(course, order, session)
         proof = self._proof
         traced = traced_flags(course, order, session)
-        spent = tuple(costs(course, session, self._baselines[course.id]))
+        spent = self._costs(course, session)
         flags = self._ask_again(course, order, session, post, results)
-        findings = (*self.notebook.findings(), *spent)
+        findings, mishaps = (*self.notebook.findings(), *spent), self.notebook.flags
         supplied, second = self._look_again(course, order, session, post)
         post.send(
             Finished(
@@ -185,7 +195,7 @@ class Examiner(Fixtures):
                 output=session.output,
                 findings=findings,
                 warnings=order.match.warnings,
-                flags=(*flags, *traced, *proof.flags),
+                flags=(*flags, *traced, *proof.flags, *mishaps),
                 unexplained=proof.unexplained,
                 pictures=proof.pictures,
             )
@@ -213,9 +223,23 @@ class Examiner(Fixtures):
         try:
             return prove(course, session, results)
         except Exception as error:
-            told = clean(f"{type(error).__name__}: {error}", limit=400, keep_newlines=False)
-            message = f"The diagnosis could not be carried out because of a fault of the grader ({told})."
-            return Proof(flags=(Flag(id="diagnosis-failed", message=message),))
+            return Proof(flags=(_mishap(error),))
+
+    def _circumstances(self, course: Course, order: Order, session: Session) -> None:
+        """Note how it was loaded and called, where that is worth a word. Should that fail, the verdict stands."""
+        try:
+            for found in circumstances(course, order, session):
+                self.notebook.add(found)
+        except Exception as error:
+            self.notebook.flags = (_mishap(error),)
+
+    def _costs(self, course: Course, session: Session) -> tuple[Finding, ...]:
+        """What is worth knowing about what it costs. Should that fail, the verdict stands."""
+        try:
+            return tuple(costs(course, session, self._baselines[course.id]))
+        except Exception as error:
+            self.notebook.flags = (_mishap(error),)
+            return ()
 
     def _ask_again(
         self, course: Course, order: Order, session: Session, post: Post, results: tuple[CheckResult, ...]
@@ -283,6 +307,13 @@ class Examiner(Fixtures):
 def seed_of(name: str) -> int:
     """What a worker's random numbers begin with: 32 bits, since numpy takes no more."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+
+
+def _mishap(error: Exception) -> Flag:
+    """A flag that says how finding out about mistakes has failed."""
+    told = clean(f"{type(error).__name__}: {error}", limit=400, keep_newlines=False)
+    message = f"The diagnosis could not be carried out because of a fault of the grader ({told})."
+    return Flag(id="diagnosis-failed", message=message)
 
 
 def run_item(item: pytest.Item) -> BaseException | None:

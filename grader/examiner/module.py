@@ -17,7 +17,7 @@ from grader import tensors, wire
 from grader.attention import TOLERANCE, draw_tokens, draw_values, padding_mask, relative_error
 from grader.checks.faults import Fault, Killed, TimedOut, WrongResult
 from grader.examiner.adapting import Plan
-from grader.examiner.answers import Unfit, decoded, decoded_array, describe_answer, first_tensor, follow, pick
+from grader.examiner.answers import Unfit, Way, decoded, decoded_array, first_tensor, follow, pick, wrong_result
 from grader.examiner.session import Session
 
 CHECK_GAIN: Final = 1.4
@@ -68,8 +68,7 @@ class Module:
         answer = self.answer(x, mask)
         if isinstance(answer, Tensor):
             return answer
-        nothing = answer.value is None
-        raise WrongResult(describe_answer(answer.value, answer.shape), finding="returns-none" if nothing else None)
+        raise wrong_result(answer)
 
     def with_raw_mask(self, x: Tensor, mask: Tensor) -> Tensor:
         """The output under a mask that is handed over in its own dtype, whatever dtype suits the class."""
@@ -85,15 +84,22 @@ class Module:
         if self._manner.batched:
             value = self._call(x, mask)
             found = pick(value, tuple(x.shape))
+            self._remember_way(found)
             return Unfit(value, tuple(x.shape)) if found is None else follow(value, found)
         samples = []
         for index, sample in enumerate(x):
             value = self._call(sample, None if mask is None else _of_sample(mask, index, x))
             found = pick(value, tuple(sample.shape))
+            self._remember_way(found)
             if found is None:
                 return Unfit(value, tuple(sample.shape))
             samples.append(follow(value, found))
         return torch.stack(samples)
+
+    def _remember_way(self, way: Way | None) -> None:
+        """Remember where in what it returns the output is, if it returns more than that."""
+        if way:
+            self._session.memory["way"] = way
 
     @property
     def batched(self) -> bool:
@@ -153,6 +159,7 @@ class Module:
                     "forward takes no mask argument, so nothing can be masked.", finding="mask-not-accepted"
                 )
             values["mask"] = tensors.encode_tensor(mask.to(self._mask_dtype()))
+        self._session.memory["config"] = self.config
         return values
 
     def _send(self, values: dict[str, wire.Value], *, echo: bool) -> tuple[object, list[object]]:
@@ -285,7 +292,7 @@ class Module:
         way = self._session.memory.setdefault("pick", way)
         if way is None:
             del self._session.memory["pick"]
-            raise WrongResult(describe_answer(self._call(x, None), tuple(x.shape)))
+            raise wrong_result(Unfit(self._call(x, None), tuple(x.shape)))
         args, kwargs = self._plan.arguments({"x": tensors.encode_tensor(x.to(self._manner.dtype))})
         sent = tensors.encode_tensor(cotangents.to(self._manner.dtype))
         assert isinstance(sent, wire.Array)
@@ -296,7 +303,7 @@ class Module:
         slopes = self._session.ask(question, wire.Slopes)
         output = decoded(slopes.output)
         if not isinstance(output, Tensor) or output.shape != x.shape or not output.is_floating_point():
-            raise WrongResult(describe_answer(output, tuple(x.shape)))
+            raise wrong_result(Unfit(output, tuple(x.shape)))
         return output, self._gradients(slopes, len(cotangents)), slopes.untouched
 
     def _gradients(self, slopes: wire.Slopes, count: int) -> dict[str, Tensor]:

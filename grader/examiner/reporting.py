@@ -18,14 +18,18 @@ DETAIL_CAP = 6000
 MESSAGE_CAP = 1500
 
 
-def result_of(spec: CheckSpec, error: BaseException | None, seconds: float) -> CheckResult:
-    """The result of a check that ended with this exception, or with none."""
+def result_of(spec: CheckSpec, error: BaseException | None, seconds: float, *, remark: str = "") -> CheckResult:
+    """The result of a check that ended with this exception, or with none. A fault's message is followed by `remark`."""
     match error:
         case None:
             return CheckResult(check=spec.id, outcome=Outcome.PASSED, seconds=seconds)
         case Fault():
             return CheckResult(
-                check=spec.id, outcome=error.outcome, message=_shown(error.message), where=error.where, seconds=seconds
+                check=spec.id,
+                outcome=error.outcome,
+                message=_shown(_joined(error.message, remark)),
+                where=error.where,
+                seconds=seconds,
             )
         case Failed():
             return CheckResult(check=spec.id, outcome=Outcome.FAILED, message=_shown(str(error)), seconds=seconds)
@@ -65,6 +69,10 @@ def worst(results: list[CheckResult]) -> CheckResult:
         detail=chosen.detail,
         seconds=sum(result.seconds for result in results),
     )
+
+
+def _joined(message: str, remark: str) -> str:
+    return f"{message.rstrip('.')}. {remark}" if remark else message
 
 
 def _shown(message: str) -> str:

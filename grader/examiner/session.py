@@ -302,7 +302,7 @@ class Session:
             if answer.overtime:
                 self._retire()
                 raise TimedOut(late, where=Raised(answer).where)
-            raise Raised(answer)
+            raise Raised(answer, shapes=handed_in(question))
         if not isinstance(answer, expected):
             self._retire()
             raise Killed("The process sent something other than an answer and was stopped.")
@@ -318,3 +318,11 @@ class Session:
         if worker is not None:
             worker.close()
         return self._agency.retire(gone=gone)
+
+
+def handed_in(question: wire.Question) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the tensors that a call is given, in order."""
+    if not isinstance(question, wire.Call | wire.Differentiate | wire.Trace):
+        return ()
+    values = (*question.args, *question.kwargs.values())
+    return tuple(value.shape for value in values if isinstance(value, wire.Array | wire.Hollow))

@@ -16,6 +16,7 @@ from grader import tensors, wire
 from grader.attention import draw_tokens, draw_values
 from grader.checks.faults import Fault, Killed, TimedOut, WrongResult
 from grader.examiner.adapting import contract_names, plan_call, plan_construct
+from grader.examiner.answers import wrong_result
 from grader.examiner.attention import Attention
 from grader.examiner.module import CHECK_GAIN, Manner, encode_values
 from grader.examiner.session import Session
@@ -64,7 +65,7 @@ class Student:
 
     def _prepared(self, config: Mapping[str, float]) -> Attention:
         manner = self._manner(config)
-        shapes = self._session.memory.get(_shapes_key(config))
+        shapes = self._session.memory.get(shapes_key(config))
         if shapes is None:
             attention = self.as_built(**config)
             attention.prepare(manner, self._generator)
@@ -76,6 +77,10 @@ class Student:
         """Build with these contract arguments and change nothing: float32, train mode, its own weights."""
         known: Manner | None = self._session.memory.get("manner")
         return self._build(config, Manner(torch.float32, known.batched if known else True), None)
+
+    def for_trial(self, *, batched: bool, **config: float) -> Attention:
+        """The same, called with a whole batch or with one sample at a time, whatever it wants."""
+        return self._build(config, Manner(torch.float32, batched), None)
 
     def _build(self, config: Mapping[str, float], manner: Manner, values: dict[str, Tensor] | None) -> Attention:
         """One built module: as its constructor left it, or prepared and given these values, in a single exchange."""
@@ -92,7 +97,7 @@ class Student:
         call = plan_call(opened.call, contract_names(self._contract.call))
         attention = Attention(self._session, built, call, dict(config), manner)
         attention.remember(values or {})
-        self._session.memory.setdefault(_shapes_key(config), attention.shapes)
+        self._session.memory.setdefault(shapes_key(config), attention.shapes)
         return attention
 
     def takes(self, name: str) -> bool:
@@ -118,17 +123,23 @@ class Student:
         x = draw_tokens(2, 5, int(config["embed_dim"]), torch.Generator().manual_seed(1))
         fault: Fault | None = None
         answered = False
+        memory = self._session.memory
         for manner in (Manner(torch.float64, True), Manner(torch.float32, True), Manner(torch.float64, False)):
             attention = self.as_built(**config)
             try:
                 attention.prepare(manner, torch.Generator().manual_seed(2))
-                if isinstance(attention.answer(x), Tensor):
+                answer = attention.answer(x)
+                if isinstance(answer, Tensor):
                     return manner
                 answered = answered or manner.batched
+                if manner.batched:
+                    memory["fault with a batch"] = (wrong_result(answer), {**config})
             except (TimedOut, Killed):
                 raise
             except Fault as now:
-                fault = now if manner.batched else fault
+                if manner.batched:
+                    fault = now
+                    memory["fault with a batch"] = (now, {**config})
         if answered or fault is None:
             return Manner(torch.float64, True)
         raise fault
@@ -138,6 +149,6 @@ def _key(config: Mapping[str, float]) -> tuple[object, ...]:
     return tuple(sorted(config.items()))
 
 
-def _shapes_key(config: Mapping[str, float]) -> tuple[object, ...]:
+def shapes_key(config: Mapping[str, float]) -> tuple[object, ...]:
     """Dropout has no weights: modules that differ in nothing else have the same shapes."""
     return ("shapes", *sorted((name, value) for name, value in config.items() if name != "dropout"))

@@ -19,6 +19,7 @@ from grader.executors.rooms import Rooms
 from grader.executors.warm import Lease
 from grader.forkserver import Fate
 from grader.model import Attempt, CheckResult, Isolation, Job, Loading, Outcome, SecondLook
+from grader.notebooks.bindings import last_bindings
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
 from grader.walls import NOT_LOCKED
 
@@ -84,6 +85,7 @@ class Examination:
                 policy_hits=self._job.policy_hits,
                 seed=self._job.seed,
                 notebook=None if self._notebook is None else self._notebook.budget,
+                binds={} if self._notebook is None else _binds(self._job),
                 patience=self._budgets,
             )
             examiner = self._rooms.spawn("examiner", msgspec.json.encode(order), [theirs.fileno()])
@@ -167,6 +169,11 @@ class Examination:
         finally:
             if home is not None:
                 shutil.rmtree(home, ignore_errors=True)  # whoever could have raced with this is dead
+
+
+def _binds(job: Job) -> dict[str, int]:
+    """Which cell of the graded notebook is the last that gives a name its value."""
+    return last_bindings(cell for file in job.submission.files if file.path == job.match.file for cell in file.cells)
 
 
 def ended_us(job: Job, isolation: Isolation) -> Attempt:

@@ -6,8 +6,10 @@ import pytest
 
 from grader import wire
 from grader.checks.faults import Raised
-from grader.examiner.explaining import exception_id
+from grader.examiner.exceptions import explain
 from grader.examiner.imports import UNAVAILABLE, WELL_KNOWN, forgotten, is_import, undefined
+from grader.examiner.scenes import Case, Scene
+from grader.examiner.sizes import CallSizes
 
 NOT_FOUND = "SelfAttention is not defined when the file has run"
 
@@ -105,10 +107,12 @@ def test_an_import_is_known_by_its_name_even_where_it_cannot_be_supplied(name, k
         ("NotFound", f"{NOT_FOUND}; line 3: NameError: name 'nn' is not defined", "import-missing"),
         ("NotFound", f"{NOT_FOUND}; line 3: NameError: name 'Base' is not defined", "name-undefined"),
         ("NotFound", NOT_FOUND, None),
-        ("UnboundLocalError", "name 'math' is not defined", None),
+        ("ValueError", "name 'math' is not defined", None),
     ],
 )
 def test_the_finding_of_an_exception_is_a_missing_import_for_the_same_names(type_, text, id_):
     raised = Raised(wire.Raised(stage="call", type=type_, message=text, frames=(), overtime=False, output=""))
 
-    assert exception_id(raised, {}) == id_
+    explained = explain(Case(here=Scene(fault=raised, sizes=CallSizes())))
+
+    assert (explained.id if explained else None) == id_
