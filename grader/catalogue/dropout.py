@@ -53,6 +53,27 @@ DROPOUT: Final = (
         told=Told.OBSERVED,
     ),
     _entry(
+        id="dropout-not-rescaled",
+        title="dropout without rescaling",
+        explanation="What is not dropped is passed on as it is, without making up for what is missing.",
+        why="In train mode the sums are then smaller than in eval mode, by the share that is dropped on average. The"
+        " layers above learn from numbers of one size, and are used with those of another.",
+        look="Look at what happens to the weights that are not dropped.",
+        right="In train mode, a weight becomes 0 with probability p and is divided by 1 - p otherwise; in eval mode"
+        " nothing happens at all.",
+        told=Told.OBSERVED,
+    ),
+    _entry(
+        id="dropout-wrong-rate",
+        title="dropout with another probability",
+        explanation="Weights are dropped with another probability than the one that was asked for: one that is written"
+        " down, or the right one twice.",
+        why="Who builds the module decides how much is dropped; a value that is tuned has to arrive.",
+        look="Follow the probability from the constructor to where something is dropped, and count the places.",
+        right="The constructor's argument reaches the one dropout that acts on the attention weights.",
+        told=Told.OBSERVED,
+    ),
+    _entry(
         id="dropout-on-wrong-place",
         title="dropout at another place",
         explanation="Dropout acts on something other than the attention weights: the values, the output or the input.",
