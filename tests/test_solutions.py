@@ -28,10 +28,29 @@ ASSIGNMENTS = ("self-attention", "multi-head-attention")
 UNIMPAIRED = {Outcome.PASSED, Outcome.BLOCKED}
 GENERAL = {"shape-error", "parameters-unregistered", "unbatched-only", "not-repeatable"}
 """Findings that are true of more than one mistake."""
+WORTH_KNOWING = {
+    *("class-renamed", "argument-renamed", "argument-order", "returns-tuple", "softmax-dim-implicit"),
+    "python-loop-over-tokens",
+}
+"""What an accepted solution may be told."""
+EXPLAINED = {
+    *("syntax-error", "import-missing", "name-undefined", "super-init-missing", "not-implemented", "returns-none"),
+    *("sqrt-of-int", "float-head-dim", "view-noncontiguous", "numpy-in-forward", "inplace-after-softmax"),
+    *("heads-full-width", "head-linear-fed-full-width", "full-linear-fed-head", "loop-overwrites-input"),
+    *("output-projection-wrong-size", "heads-concatenated-wrong-dim", "keys-not-transposed", "transpose-T-on-3d"),
+    *("transpose-wrong-axes", "mask-no-head-axis", "mask-dtype-rejected", "hard-coded-size", "unbatched-only"),
+}
+"""Findings that an exception or a shape tells, so that there is no doubt about them."""
 
 
 def files(kind: str) -> list[tuple[str, Path]]:
     return [(name, file) for name in ASSIGNMENTS for file in sorted((ROOT / "solutions" / name / kind).glob("*.py"))]
+
+
+def header(file: Path, key: str) -> set[str]:
+    found = re.search(rf"^# {key}: (.+)$", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    assert found, f"{file.name} does not say what it {key}"
+    return {word.strip() for word in found[1].split(",")}
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +73,6 @@ def grade(tmp_path_factory: pytest.TempPathFactory):
     return grades
 
 
-def header(file: Path, key: str) -> set[str]:
-    found = re.search(rf"^# {key}: (.+)$", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-    assert found, f"{file.name} does not say what it {key}"
-    return {word.strip() for word in found[1].split(",")}
-
-
 def name_of(case: tuple[str, Path]) -> str:
     return f"{case[0]}-{case[1].stem}"
 
@@ -71,12 +84,14 @@ def test_accepted_solution_earns_full_marks_and_is_told_at_most_what_is_worth_kn
     assignment, file = case
     graded = grade(assignment, "accepted")[file.stem]
     lost = {check.spec.id: check.result.message for check in graded.checks if check.result.outcome != "passed"}
-    told = [("python-loop-over-tokens", True)] if file.stem == "loop_over_queries" else []
 
     assert lost == {}
     assert graded.points == graded.max_points
     assert graded.attempt is not None
-    assert [(finding.id, finding.informative) for finding in graded.attempt.findings] == told
+    told = {finding.id for finding in graded.attempt.findings}
+    assert [finding.id for finding in graded.attempt.findings if not finding.informative] == []
+    assert told <= WORTH_KNOWING
+    assert ("python-loop-over-tokens" in told) == (file.stem == "loop_over_queries")
 
 
 @pytest.mark.parametrize("case", files("wrong"), ids=name_of)
@@ -97,6 +112,19 @@ def test_wrong_solution_is_given_its_own_name_or_none(case: tuple[str, Path], gr
     claimed = {finding.id for finding in attempt.findings}
 
     assert claimed <= header(file, "finding") | GENERAL or claimed & header(file, "finding")
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in files("wrong") if header(case[1], "finding") <= EXPLAINED], ids=name_of
+)
+def test_wrong_solution_that_raises_or_gives_another_shape_is_given_exactly_its_name(
+    case: tuple[str, Path], grade
+) -> None:
+    assignment, file = case
+    attempt = grade(assignment, "wrong")[file.stem].attempt
+    assert attempt is not None
+
+    assert {finding.id for finding in attempt.findings if not finding.informative} == header(file, "finding")
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)

@@ -7,7 +7,7 @@ place where it shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from grader import wire
@@ -23,7 +23,7 @@ from grader.orders import Course, Order
 from grader.text import clean
 
 ERROR_SHOWN: Final = 200
-NAMES_SHOWN: Final = 6
+NAMES_SHOWN: Final = 8
 
 _SPOILED: Final = re.compile(r"^(\w{1,80}) is (.{1,100}) when all cells have run, not Python's own")
 
@@ -65,24 +65,31 @@ def _signatures(course: Course, session: Session) -> Iterator[Finding]:
             plan = planned(signature, wanted)
         except WrongResult:
             continue
-        renamed += [f"{wish} is called {_shown(name)} in {what}" for wish, name in plan.renamed]
-        if _order_of(signature, plan, wanted) != tuple(name for name in wanted if name in _taken(plan)):
-            reordered.append(f"{what} takes {', '.join(_order_of(signature, plan, wanted))}")
+        if plan.renamed:
+            renamed.append(f"In {what}, {_renamed(plan)}.")
+        order = _order_of(signature, plan)
+        if order != tuple(name for name in wanted if name in order):
+            reordered.append(f"In {what}, the order is {', '.join(order)}.")
     if renamed:
-        yield _observed("argument-renamed", f"{_listed(renamed)}. They were matched by what they mean.")
+        yield _observed("argument-renamed", f"{' '.join(renamed)} They were matched by what they mean.")
     if reordered:
-        yield _observed("argument-order", f"{_listed(reordered)}. They were matched by their names.")
+        yield _observed("argument-order", f"{' '.join(reordered)} They were matched by their names.")
 
 
-def _order_of(signature: tuple[wire.Parameter, ...], plan: Plan, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The contract's arguments in the order in which the student's parameters take them, each once."""
+def _renamed(plan: Plan) -> str:
+    """`embed_dim is called width, x is called query, key, value`."""
+    names: dict[str, list[str]] = {}
+    for wish, name in plan.renamed[:NAMES_SHOWN]:
+        names.setdefault(wish, []).append(_shown(name))
+    return ", ".join(f"{wish} is called {' and '.join(called)}" for wish, called in names.items())
+
+
+def _order_of(signature: tuple[wire.Parameter, ...], plan: Plan) -> tuple[str, ...]:
+    """The contract's arguments in the order of the student's parameters that may be given by position."""
     meaning = {name: wish for wish, name in plan.renamed}
-    taken = (meaning.get(each.name, each.name) for each in signature if each.kind != "keyword")
-    return tuple(dict.fromkeys(name for name in taken if name in wanted and name in _taken(plan)))
-
-
-def _taken(plan: Plan) -> set[str]:
-    return {*plan.positional, *(wish for _, wish in plan.keyword)}
+    taken = {*plan.positional, *(wish for _, wish in plan.keyword)}
+    by_position = (meaning.get(each.name, each.name) for each in signature if each.kind != "keyword")
+    return tuple(dict.fromkeys(name for name in by_position if name in taken))
 
 
 def _returned(session: Session) -> Iterator[Finding]:
@@ -165,13 +172,6 @@ def _from_outside(text: str) -> str | None:
 
 def _observed(id_: str, explanation: str, *, where: Place | None = None) -> Finding:
     return finding(id_, Certainty.OBSERVED, where=where, explanation=explanation or CATALOGUE[id_].explanation)
-
-
-def _listed(parts: Iterable[str]) -> str:
-    shown = list(parts)
-    more = f"; and {len(shown) - NAMES_SHOWN} more" if len(shown) > NAMES_SHOWN else ""
-    text = "; ".join(shown[:NAMES_SHOWN]) + more
-    return text[:1].upper() + text[1:]
 
 
 def _shown(name: str) -> str:

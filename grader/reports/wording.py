@@ -186,10 +186,11 @@ def _headline(grade: Grade) -> str:
         return "all correct"
     held_up = Counter(check.result.blocked_by for check in open_checks)
     first = min(open_checks, key=lambda check: (_precedence(check), -held_up[check.spec.id]))
-    proven = [finding for finding in grade.attempt.findings if finding.check is None]
-    seen = [finding for finding in grade.attempt.findings if finding.check == first.spec.id]
+    mistakes = [finding for finding in grade.attempt.findings if not finding.informative]
+    proven = [finding for finding in mistakes if finding.check is None]
+    seen = [finding for finding in mistakes if finding.check == first.spec.id]
     for named in (seen or proven)[:1]:
-        more = len(grade.attempt.findings) - 1
+        more = len(mistakes) - 1
         title = " ".join(named.title[: 2 * HEADLINE].split()).rstrip(".")
         if not more:
             return title

@@ -46,6 +46,7 @@ def test_line_feeds_and_tabs_stay_where_lines_are_wanted() -> None:
 
 
 FINDING = Finding(id="scale-missing", certainty=Certainty.PROVEN, title="Scores not scaled.")
+INFORMATIVE = Finding(id="class-renamed", certainty=Certainty.OBSERVED, title="Another name.", informative=True)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,11 @@ FINDING = Finding(id="scale-missing", certainty=Certainty.PROVEN, title="Scores 
             sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(FINDING, FINDING, FINDING)),
             "Scores not scaled (+2 more)",
         ),
+        (
+            sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(INFORMATIVE, FINDING, INFORMATIVE)),
+            "Scores not scaled",
+        ),
+        (sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(INFORMATIVE,)), "shape: wrong"),
     ],
 )
 def test_what_went_wrong_is_said_in_few_words(grade: Grade, words: str) -> None:
