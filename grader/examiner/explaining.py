@@ -73,11 +73,11 @@ class Notebook:
             return error, None if id_ is None else Explained(id_)
         fault, config = tried
         found = self._investigated(fault, session, contract, config)
-        if found is None or not found.sentence:
-            return fault, Explained(id_)
-        if found.id is None or found.id == "shape-error":
-            return fault, Explained(id_, f"{CATALOGUE[id_].explanation} With a batch: {found.sentence}")
-        return fault, Explained(found.id, f"{found.sentence} A single sample without the batch axis works.")
+        if found is None or found.id is None or found.id == "shape-error":
+            more = f" With a batch: {found.sentence}" if found is not None and found.sentence else ""
+            return fault, Explained(id_, f"{CATALOGUE[id_].explanation}{more}")
+        said = found.sentence or CATALOGUE[found.id].explanation
+        return fault, Explained(found.id, f"{said} A single sample without the batch axis works.")
 
     def _investigated(
         self, fault: Fault, session: Session, contract: Contract, config: dict[str, float]
@@ -94,12 +94,17 @@ class Notebook:
         return explain(case) or explain_output(case)
 
     def add(self, found: Finding) -> None:
-        """Keep a finding unless there is one of its id; what is proven replaces what a check only saw of it."""
+        """Keep a finding unless there is one of its id; what is proven replaces what a check only saw of it.
+
+        One that has no line yet gets it.
+        """
         known = self._found.get(found.id)
         if known is None:
             self._found[found.id] = found
         elif known.certainty is Certainty.OBSERVED and found.certainty is Certainty.PROVEN:
             self._found[found.id] = msgspec.structs.replace(found, check=known.check, where=known.where or found.where)
+        elif known.where is None:
+            self._found[found.id] = msgspec.structs.replace(known, where=found.where)
 
     def findings(self) -> tuple[Finding, ...]:
         """All of them, root causes first."""

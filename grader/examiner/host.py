@@ -31,12 +31,13 @@ from grader.examiner.costs import Baseline, baseline, costs
 from grader.examiner.explaining import Notebook, finding
 from grader.examiner.fixtures import Fixtures, Sitting
 from grader.examiner.module import Manner
+from grader.examiner.pointing import with_lines
 from grader.examiner.proving import Proof, prove
 from grader.examiner.reference import InProcess
 from grader.examiner.repetition import Repetition, reordered, repeat
 from grader.examiner.reporting import blocked, result_of, worst
 from grader.examiner.session import Session
-from grader.examiner.tracing import traced_flags
+from grader.examiner.tracing import traced_flags, tracer
 from grader.forkserver import ForkServer, Note
 from grader.model import Certainty, CheckResult, CheckSpec, Finding, Flag, Limits, Match, Outcome
 from grader.orders import Course, Finished, FromHost, Order, Post, Reported, Setup
@@ -178,6 +179,7 @@ class Examiner(Fixtures):
         )
         results = self._look(course, order, session, post, second=False)
         self._circumstances(course, order, session)
+        self._point(course, session)
         proof = self._proof
         traced = traced_flags(course, order, session)
         spent = self._costs(course, session)
@@ -229,6 +231,15 @@ class Examiner(Fixtures):
         """Note how it was loaded and called, where that is worth a word. Should that fail, the verdict stands."""
         try:
             for found in circumstances(course, order, session):
+                self.notebook.add(found)
+        except Exception as error:
+            self.notebook.flags = (_mishap(error),)
+
+    def _point(self, course: Course, session: Session) -> None:
+        """Point at the lines of what checks saw. Should that fail, the verdict stands."""
+        try:
+            session.begin_check()
+            for found in with_lines(self.notebook.findings(), tracer(course, session)):
                 self.notebook.add(found)
         except Exception as error:
             self.notebook.flags = (_mishap(error),)

@@ -9,8 +9,10 @@ The finding is proven elsewhere, by numbers. A trace proves nothing: a wrong one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
+
+import msgspec
 
 from grader import wire
 from grader.checks.faults import place
@@ -64,7 +66,7 @@ from grader.examiner.acts import (
 )
 from grader.examiner.flow import TRANSPOSITIONS, Act, Flow, Sizes, is_implicit
 from grader.examiner.tracing import SMALL, Tracer
-from grader.model import Place
+from grader.model import Finding, Place
 
 Rule = Callable[[Flow], list[Act]]
 """The steps of a trace that a finding may be about."""
@@ -82,6 +84,14 @@ def locate(id_: str, tracer: Tracer) -> Place | None:
     traces = (tracer.trace(*SMALL, masked=masked) for masked in (first, not first))
     lines = (point(id_, traced, tracer.sizes(*SMALL)) for traced in traces if traced is not None)
     return next((line for line in lines if line is not None), None)
+
+
+def with_lines(findings: Iterable[Finding], tracer: Tracer) -> Iterator[Finding]:
+    """Those that a check saw without a line and that have one; nothing is traced on account of others."""
+    for found in findings:
+        where = None if found.where or found.informative else locate(found.id, tracer)
+        if where is not None:
+            yield msgspec.structs.replace(found, where=where)
 
 
 def point(id_: str, traced: wire.Traced, sizes: Sizes) -> Place | None:

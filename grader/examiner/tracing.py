@@ -32,7 +32,11 @@ LARGE: Final = (5, 13)
 
 
 class Tracer:
-    """Has a submission's module called and traced, each way once, when somebody asks."""
+    """Has a submission's module called and traced, each way once, when somebody asks.
+
+    Attributes:
+        traced: what came of it so far, by samples, tokens, whether it was in training mode, and whether with a mask.
+    """
 
     def __init__(self, course: Course, session: Session) -> None:
         self._wanted = contract_names(course.contract.construct)
@@ -41,14 +45,14 @@ class Tracer:
         self._attention: Attention | None = None
         self._is_training = False
         self._has_failed = False
-        self._known: dict[tuple[int, int, bool, bool], wire.Traced | None] = {}
+        self.traced: dict[tuple[int, int, bool, bool], wire.Traced | None] = {}
 
     def trace(self, batch: int, seq: int, *, training: bool = False, masked: bool = False) -> wire.Traced | None:
         """A sound trace of a call with so many samples and tokens, or None where none can be had."""
         way = (batch, seq, training, masked)
-        if way not in self._known:
-            self._known[way] = None if self._has_failed else self._trace(*way)
-        return self._known[way]
+        if way not in self.traced:
+            self.traced[way] = None if self._has_failed else self._trace(*way)
+        return self.traced[way]
 
     def sizes(self, batch: int, seq: int) -> Sizes:
         """The sizes of such a call. One that does not take a batch gets one sample."""

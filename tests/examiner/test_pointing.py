@@ -16,12 +16,13 @@ from torch import nn
 from grader import wire
 from grader.attention import padding_mask
 from grader.catalogue import CATALOGUE
+from grader.examiner.explaining import Notebook, finding
 from grader.examiner.flow import Sizes
-from grader.examiner.pointing import RULES, is_implicit_softmax, locate, needs_mask, point
+from grader.examiner.pointing import RULES, is_implicit_softmax, locate, needs_mask, point, with_lines
 from grader.examiner.reference import InProcess
 from grader.examiner.session import Session
 from grader.examiner.tracing import Tracer
-from grader.model import Contract, Limits, Match, Place
+from grader.model import Certainty, Contract, Limits, Match, Place
 from grader.orders import Course
 from grader.tracing import Recorder
 
@@ -441,6 +442,33 @@ def test_a_module_that_cannot_be_called_with_a_mask_is_traced_without_one(tmp_pa
 
     assert place is not None
     assert place.source == "scores = scores.masked_fill(torch.ones_like(scores).tril(1) == 0, -1e9)"
+
+
+def test_what_checks_saw_without_a_line_gets_one_and_nothing_else_is_traced():
+    here = tracer_for(ROOT / "solutions" / "self-attention" / "wrong" / "softmax_unstable.py")
+    line = Place(file="a.py", line=1)
+    unstable = finding("softmax-unstable", Certainty.OBSERVED)
+    others = (
+        finding("gradients-detached", Certainty.OBSERVED, where=line),
+        finding("class-renamed", Certainty.OBSERVED),
+        finding("layers-unused", Certainty.OBSERVED),
+    )
+
+    assert list(with_lines(others, here)) == []
+    assert here.traced == {}
+    (found,) = with_lines((unstable, *others), here)
+    assert found.where is not None
+    assert found.where.source == "weights = torch.exp(scores)"
+
+
+def test_a_line_that_is_found_later_is_kept_with_the_finding():
+    notebook, line = Notebook(), Place(file="a.py", line=1)
+    notebook.add(finding("softmax-unstable", Certainty.OBSERVED, check="a"))
+    notebook.add(finding("softmax-unstable", Certainty.OBSERVED, where=line))
+    notebook.add(finding("softmax-unstable", Certainty.OBSERVED, where=Place(file="b.py", line=2)))
+
+    (found,) = notebook.findings()
+    assert (found.check, found.where) == ("a", line)
 
 
 def test_most_wrong_solutions_have_a_line():
