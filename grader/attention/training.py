@@ -11,7 +11,7 @@ many can be dropped that there are many answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -172,8 +172,19 @@ def _counted(pair: Pair, generator: Generator) -> Dropped | None:
     answers = pair.acting(copies)
     count = max(len(_different(answers[:COPIES])), len(_different(answers[COPIES:])))
     if count == 1:
-        return _before_the_softmax(pair, generator)
-    return _of_weights(answers, resting, copies) if count == 2 else _of_features(pair, generator)
+        return _before_the_softmax(pair, generator) if _matters(resting, copies) else None
+    if count > 2:
+        return _of_features(pair, generator)
+    middle = pair.resting(tokens.mean(0, keepdim=True))  # halfway, unless a nonlinearity or a norm is on its way
+    affine = _same(middle[0], resting[[0, -1]].mean(0))
+    dropped = _of_weights(answers, resting, copies)
+    return dropped if affine else replace(dropped, factor=None)
+
+
+def _matters(outputs: Tensor, tokens: Tensor) -> bool:
+    """Whether a token that is alone receives anything of itself: not where its only weight is 0."""
+    added = (outputs, outputs - tokens) if outputs.shape == tokens.shape else (outputs,)
+    return all(not _same(each[0], each[-1]) for each in added)
 
 
 def _different(answers: Tensor) -> Tensor:
@@ -223,6 +234,8 @@ def _of_weights(answers: Tensor, resting: Tensor, tokens: Tensor) -> Dropped:
         if base.shape != answers.shape:
             continue
         ones, others = _different((answers - base)[:COPIES]), _different((answers - base)[COPIES:])
+        if len(ones) != len(others):
+            continue  # the weight of one of the two tokens is 0, dropped or not
         for nothing in ones:
             if any(_same(nothing, other, of=resting) for other in others):
                 return _with_nothing((answers - base).flatten(1), (resting - base).flatten(1), nothing)

@@ -53,6 +53,16 @@ class Filled(Textbook):
         return scores if mask is None else scores.masked_fill(mask.unsqueeze(-3) == 0, -1e9)
 
 
+class InSinglePrecision(Filled):
+    """Correct, to seven digits."""
+
+    def weighed(self, scores: Tensor) -> Tensor:
+        return scores.float().softmax(-1).to(scores.dtype)
+
+    def finished(self, output: Tensor, x: Tensor) -> Tensor:
+        return output.float().to(x.dtype)
+
+
 class Lazy(nn.Module):
     """Correct: every layer takes its width from the first call, and there is no method of the textbook."""
 
@@ -73,7 +83,7 @@ class Lazy(nn.Module):
 
 
 @pytest.mark.parametrize("heads", [True, False])
-@pytest.mark.parametrize("made", [Filled, Lazy])
+@pytest.mark.parametrize("made", [Filled, InSinglePrecision, Lazy])
 def test_nothing_is_seen_in_correct_modules(made: type[nn.Module], heads: bool) -> None:
     assert seen(made, heads=heads) == {}
     assert made is Lazy or seen(made, heads=heads, known=True) == {}
@@ -410,7 +420,7 @@ def test_two_things_that_are_plain_to_see_are_both_seen() -> None:
         def dropped(self, weights: Tensor) -> Tensor:
             return weights
 
-    assert set(seen(Both)) == {"softmax-unstable", "mask-stale-cache", "dropout-never-on", *NAN_ROWS}
+    assert set(seen(Both)) - NAN_ROWS == {"softmax-unstable", "mask-stale-cache", "dropout-never-on"}
 
 
 # -- facts -------------------------------------------------------------------------------------------------------------
@@ -421,7 +431,7 @@ def facts_of(made: Callable[..., nn.Module]) -> Facts:
 
 
 def test_all_facts_are_true_of_correct_modules() -> None:
-    for made in (Textbook, Filled, Lazy):
+    for made in (Textbook, Filled, InSinglePrecision, Lazy):
         facts = facts_of(made)
 
         assert all(getattr(facts, name) is True for name in SENTENCES)
@@ -539,6 +549,7 @@ class Rectified(Textbook):
     [
         (Textbook, (), ()),
         (Lazy, (), ()),
+        (InSinglePrecision, (), ()),
         (Rectified, (), ()),
         (Spare, ("spare.weight",), ()),
         (DetachedQuery, (), ("query.weight", "query.bias")),

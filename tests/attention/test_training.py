@@ -22,9 +22,11 @@ def _the_same_chance_for_all() -> Iterator[None]:
         yield
 
 
-def observed(made: type[nn.Module], *, known: bool, heads: bool = True, scale: float | None = None) -> dict[str, Named]:
+def observed(
+    made: type[nn.Module], *, known: bool, heads: bool = True, scale: float | None = None, seed: int = 5
+) -> dict[str, Named]:
     """What is found, by id; `known`: whether the mathematics is."""
-    generator = torch.Generator().manual_seed(5)
+    generator = torch.Generator().manual_seed(seed)
     found = observe_training(
         factory(made, heads=heads), heads=heads, read=read if known else None, scale=scale, generator=generator
     )
@@ -147,6 +149,16 @@ class ByHand(Textbook):
         return weights * (torch.rand_like(weights) >= self.rate) / (1 - self.rate)
 
 
+class InSinglePrecision(Textbook):
+    """Correct, to seven digits."""
+
+    def weighed(self, scores: Tensor) -> Tensor:
+        return scores.float().softmax(-1).to(scores.dtype)
+
+    def finished(self, output: Tensor, x: Tensor) -> Tensor:
+        return output.float().to(x.dtype)
+
+
 class ByLibrary(nn.Module):
     """Correct: torch's own attention."""
 
@@ -180,7 +192,7 @@ RATES = {
 
 
 @pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("made", [Textbook, ByHand])
+@pytest.mark.parametrize("made", [Textbook, ByHand, InSinglePrecision])
 def test_correct_dropout_is_left_alone(made: type[nn.Module], known: bool) -> None:
     assert observed(made, known=known) == {}
 
@@ -330,6 +342,50 @@ def test_another_mistake_beside_it_hides_nothing(made: type[Textbook], other: ty
     both = type("Both", (other, made), {})
 
     assert set(observed(both, known=False)) == set(observed(made, known=False))
+
+
+class Normalised:
+    def finished(self, output: Tensor, x: Tensor) -> Tensor:
+        return F.layer_norm(super().finished(output, x), x.shape[-1:])  # type: ignore[misc]
+
+
+class Unbiased:
+    """What is normalised does not show by what it was multiplied, where nothing was added before."""
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__(embed_dim, num_heads, dropout)  # type: ignore[call-arg]
+        self.out = nn.Linear(embed_dim, embed_dim, bias=False)
+
+
+@pytest.mark.parametrize("made", [Textbook, ByHand, NotRescaled])
+def test_nothing_is_said_of_a_factor_behind_a_norm(made: type[Textbook]) -> None:
+    assert observed(type("Both", (Unbiased, Normalised, made), {}), known=False) == {}
+
+
+def test_behind_a_norm_the_share_is_still_counted() -> None:
+    found = observed(type("Both", (Unbiased, Normalised, Exchanged), {}), known=False)
+
+    assert set(found) == {"dropout-keep-for-drop"}
+
+
+def test_where_the_weight_of_a_token_alone_is_zero_nothing_is_said_of_its_score() -> None:
+    class Logarithm(Textbook):
+        def weighed(self, scores: Tensor) -> Tensor:
+            return scores.log_softmax(-1)
+
+    class Both(Residual, Logarithm):
+        pass
+
+    assert observed(Logarithm, known=False) == observed(Both, known=False) == {}
+
+
+def test_a_token_whose_weight_is_zero_is_not_counted_as_dropped() -> None:
+    class Rectified(Textbook):
+        def weighed(self, scores: Tensor) -> Tensor:
+            return scores.relu()
+
+    for seed in range(12):
+        assert observed(Rectified, known=False, seed=seed) == {}
 
 
 @pytest.mark.parametrize("other", [Unscaled, OverQueries, Residual])
