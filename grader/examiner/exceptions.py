@@ -266,9 +266,10 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     (r"does not require grad and does not have a grad_fn", _detached),
     # -- axes
     (
-        r"\bt\(\) expects a tensor with <= 2 dimensions|tensor\.[TH] is only supported|of dimension other than 2",
-        _means("transpose-T-on-3d"),
+        r"t\(\) expects a tensor with <= 2 dimensions, but self is ([0-9])D",
+        _means("transpose-T-on-3d", "t() exchanges the axes of a matrix; here it is asked of a tensor with {0} axes."),
     ),
+    (r"tensor\.[TH] is only supported|of dimension other than 2", _means("transpose-T-on-3d")),
     (r"view size is not compatible", _means("view-noncontiguous")),
     # -- values of another kind
     (r"'NoneType'|not NoneType|got \(NoneType|masked_fill\(\) received .{0,60} got \(bool", _none),
