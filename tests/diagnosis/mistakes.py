@@ -185,8 +185,8 @@ RESULTS = (
     mistake("activation-on-output", after="relu"),
     mistake("activation-on-output:tanh", after="tanh"),
     mistake("activation-on-output:gelu", after="gelu"),
-    mistake("output-rounded", after="round_4"),
-    mistake("output-rounded:by-hand", after="round_3"),
+    mistake("output-rounded", implied="gradients-detached", after="round_4"),
+    mistake("output-rounded:by-hand", implied="gradients-detached", after="round_3"),
     mistake("inplace-on-input", after="written", numeric=False),
     mistake("inplace-on-input:copied", after="copied", numeric=False),
 )

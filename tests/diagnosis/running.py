@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -24,12 +23,6 @@ def class_of(source: str) -> type[nn.Module]:
     exec(compile(source, "submission.py", "exec"), namespace)
     found: type[nn.Module] = namespace.get("MultiHeadSelfAttention") or namespace["SelfAttention"]
     return found
-
-
-def factory(source: str, *, heads: bool = True) -> Callable[..., nn.Module]:
-    """What `diagnose` wants."""
-    made = class_of(source)
-    return (lambda embed_dim, num_heads: made(embed_dim, num_heads)) if heads else (lambda embed_dim: made(embed_dim))
 
 
 def build(source: str, embed_dim: int, num_heads: int, *, heads: bool = True) -> nn.Module:

@@ -24,7 +24,7 @@ import torch
 from .fitting import possible
 from .mistakes import BY_ID, Mistake, planned
 from .plans import Plan
-from .running import factory, same_function
+from .running import class_of, same_function
 from .styles import ONE_HEAD, STYLES
 from .submissions import Submission
 from .writing import write
@@ -104,7 +104,7 @@ def diagnosed(made: Submission) -> Verdict:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = diagnose(factory(made.source, heads=made.heads), heads=made.heads)
+            found = diagnose(class_of(made.source), heads=made.heads)
     except Exception as error:
         return Verdict(made=made, error=f"{type(error).__name__}: {error}"[:200], unnamed=made.planted)
     return replace(judge(made, found), seconds=time.process_time() - started)

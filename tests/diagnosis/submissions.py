@@ -125,6 +125,8 @@ ALONE = {
     "hard-coded-device",
 }
 """What leaves nothing to be seen of another mistake."""
+UNSEEN = {"output-rounded", "gradients-detached"}
+"""What cannot be seen of each other: nothing gets a gradient through a rounded output."""
 BESIDE = {"gradients-detached", "heads-python-list", "parameters-unregistered", "softmax-unstable"}
 """What is no other function but can stand beside one."""
 
@@ -136,6 +138,7 @@ def together(entries: tuple[Mistake, ...]) -> bool:
     return (
         len(axes) == len(set(axes))
         and not any(entry.id in ALONE or not entry.shape for entry in entries)
+        and not {entry.id for entry in entries} >= UNSEEN
         and any(entry.numeric for entry in entries)
         and all(entry.numeric or entry.id in BESIDE for entry in entries)
         and not (masks and not all(entry.masked for entry in entries))
