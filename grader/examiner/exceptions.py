@@ -249,7 +249,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
         r"Boolean value of Tensor",
         _means(
             None,
-            "A tensor of several numbers is neither true nor false. Whether a mask is there is another question.",
+            "A tensor of several numbers is neither true nor false. Whether there is a mask has to be asked otherwise.",
         ),
     ),
     (r"Can't call numpy\(\)|not numpy\.ndarray|'numpy\.ndarray'", _in_call("numpy-in-forward")),
@@ -273,7 +273,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     (r"view size is not compatible", _means("view-noncontiguous")),
     # -- values of another kind
     (r"'NoneType'|not NoneType|got \(NoneType|masked_fill\(\) received .{0,60} got \(bool", _none),
-    (r"must be Tensor, not (tuple|list)|: '(tuple|list)' and|and '(tuple|list)'", _container),
+    (r"(?:must be Tensor, not|but got) (tuple|list)|: '(tuple|list)' and|and '(tuple|list)'", _container),
     (rf"'{_NAME}' object is not callable", _not_callable),
     (rf"'{_NAME}' object has no attribute '(\w{{1,60}})'", _attribute),
     (

@@ -14,10 +14,11 @@ from grader.catalogue import CATALOGUE
 from grader.checks.asserting import Failed
 from grader.checks.faults import Fault, Raised, WrongResult
 from grader.examiner.exceptions import explain
+from grader.examiner.heads import explain_one_head
 from grader.examiner.imports import forgotten
 from grader.examiner.mismatch import Explained
 from grader.examiner.mismatches import is_about_sizes
-from grader.examiner.outputs import explain_output
+from grader.examiner.outputs import explain_output, is_one_head
 from grader.examiner.precedence import in_reading_order
 from grader.examiner.scenes import Case, investigate, scene_of
 from grader.examiner.session import Session
@@ -57,7 +58,10 @@ class Notebook:
         if explained.id is None:
             return explained.sentence
         where = fault.where if isinstance(fault, Fault) else None
-        found = finding(explained.id, Certainty.OBSERVED, check=check, where=where, explanation=explained.sentence)
+        certainty = Certainty.OBSERVED if explained.error is None else Certainty.PROVEN
+        evidence = {} if explained.error is None else {"relative error": explained.error}
+        found = finding(explained.id, certainty, check=check, where=where, evidence={**evidence})
+        found = msgspec.structs.replace(found, explanation=explained.sentence or found.explanation)
         self.add(msgspec.structs.replace(found, informative=False))  # it has ended a check
         return ""
 
@@ -91,6 +95,8 @@ class Notebook:
         if (about_sizes or has_shape) and self._investigations < INVESTIGATIONS:
             self._investigations += 1
             case = investigate(case.here, session, contract)
+        if is_one_head(case):
+            return explain_one_head(session, contract, config) or explain_output(case)
         return explain(case) or explain_output(case)
 
     def add(self, found: Finding) -> None:

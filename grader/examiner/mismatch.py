@@ -21,10 +21,12 @@ class Explained:
     Attributes:
         id: the finding; None where there is a sentence but no name for it.
         sentence: with this submission's own numbers; empty where the catalogue says it all.
+        error: how far the output is from what the name predicts, where that proves it.
     """
 
     id: str | None
     sentence: str = ""
+    error: float | None = None
 
 
 class Mismatch:

@@ -53,14 +53,24 @@ def explain_output(case: Case) -> Explained | None:
     pairs, read = _readings(case, fault.shape)
     said = f"({', '.join(read.say(*pair) for pair in pairs)})"
     if case.is_kept:
-        kept = (
-            "Something is kept from an earlier call: a newly built module answers the same call with the right shape."
-        )
+        kept = "Something is kept from an earlier call; a newly built module answers this one with the right shape."
         return Explained("shape-error", f"The output is {said}. {kept}")
-    form = next((form for form in (*HEADS_STAND, *ONE_HEAD, *FULL_WIDTH, *REMARKS) if _has(form, pairs, read)), None)
-    return (
-        _named(case, form, said) or _constant(case, pairs, read) or Explained("shape-error", _plainly(case, form, said))
-    )
+    form = _form(pairs, read)
+    named = _named(case, form, said) or _constant(case, pairs, read)
+    return named or Explained("shape-error", _plainly(case, form, said))
+
+
+def is_one_head(case: Case) -> bool:
+    """Whether a tensor was returned that is as wide as one head."""
+    fault = case.here.fault
+    if not isinstance(fault, WrongResult) or fault.shape is None or case.is_kept:
+        return False
+    return _form(*_readings(case, fault.shape)) in ONE_HEAD
+
+
+def _form(pairs: list[tuple[int, int | None]], read: Reader) -> Form | None:
+    forms = (*HEADS_STAND, *ONE_HEAD, *FULL_WIDTH, *REMARKS)
+    return next((form for form in forms if _has(form, pairs, read)), None)
 
 
 def _readings(case: Case, shape: Shape) -> tuple[list[tuple[int, int | None]], Reader]:

@@ -25,8 +25,6 @@ ORDER: Final = (
 
 GENERAL: Final = frozenset(
     {
-        "shape-error",
-        "unbatched-only",
         "not-repeatable",
         "layers-unused",
         "gradients-detached",
