@@ -232,7 +232,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     (r"not implemented for '(\w{1,20})'", _no_kernel),
     (r"^NotImplementedError", _means("not-implemented")),
     # -- numbers that are no tensors, and tensors that are no numbers
-    (r"got float|element of type float|'float' object cannot be interpreted|tuple of ints, not float", _float_size),
+    (r"got float|element of type float|^TypeError: new\(\) .{0,60} got \([^)]{0,40}float|'float' object cannot be interpreted|tuple of ints, not float", _float_size),
     (
         r"^TypeError: sqrt\(\).{0,60} must be Tensor, not (int|float)",
         _means("sqrt-of-int", "torch.sqrt is given a plain {0}, not a tensor."),

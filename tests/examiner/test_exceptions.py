@@ -1,10 +1,17 @@
+"""Exceptions that small modules really raise, in this version of torch."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import torch
 
-from .raising import RIGHT, changed, noted
+from grader.checks.faults import Raised
+from grader.examiner.explaining import Notebook
+from grader.examiner.student import Student
+
+from .raising import RIGHT, SINGLE, changed, noted, opened
 
 SCORES = "q @ k.transpose(-2, -1)"
 SPLIT = ".view(batch, seq, self.num_heads, self.head_dim).transpose(1, 2)"
@@ -238,191 +245,155 @@ def test_a_class_without_a_method_forward_is_told_so(tmp_path: Path) -> None:
     assert "M has no method called forward" in found.findings[0].explanation
 
 
-# -- sizes that do not fit, and may mean several things ----------------------------------------------------------------
+# -- what has no name, and is explained all the same -------------------------------------------------------------------
 
-GENERAL = [
+REMARKS = [
     (
-        [
-            "takes 24 (embed_dim) features is given 6 (embed_dim // num_heads)",
-            "only one of them is passed on",
-            "batch = 2",
-        ],
-        changed("separate", ("self.output(joined)", "self.output(heads[0])")),
+        "mask is None then",
+        changed("alone", ("if mask is not None:\n            scores", "scores"), ("(mask == 0", "(mask.logical_not()")),
+    ),
+    ("mask is None then", changed("alone", ("if mask is not None:\n            scores", "scores"))),
+    (
+        "Something on this line is None",
+        changed("alone", ("k.transpose(-2, -1)", "heads.append(k)"), ("q, k, v =", "heads = []\n        q, k, v =")),
+    ),
+    ("neither true nor false", changed("alone", ("if mask is not None", "if x"))),
+    (
+        "A tuple is used like a tensor",
+        changed(
+            "nested", ("return torch.softmax(scores, dim=-1) @ v", "return torch.softmax(scores, dim=-1) @ v, scores")
+        ),
+    ),
+    ("A tuple is used like a tensor", changed("alone", ("return weights @ v", "return weights @ (v, k)"))),
+    ("A list is used like a tensor", changed("separate", ("self.output(joined)", "self.output(heads)"))),
+    ("A list is used like a tensor", changed("separate", ("self.output(joined)", "heads.transpose(1, 2)"))),
+    ("perhaps an operator is missing", changed("alone", ("weights @ v", "weights(v)"))),
+    ("shape is no method", changed("alone", ("k.shape[-1]", "k.shape(-1)"))),
+    ("A ModuleList is called like a layer", changed("separate", ("self.output(joined)", "self.query(joined)"))),
+    ("M has nothing called out", changed("fused", ("self.output(merged)", "self.out(merged)"))),
+    (
+        "A value of type Tensor has nothing called softmx",
+        changed("alone", ("torch.softmax(scores, dim=-1)", "scores.softmx(-1)")),
+    ),
+    ("nothing called sofmax in torch", changed("alone", ("torch.softmax", "torch.sofmax"))),
+    ("itself without end", changed("alone", ("return weights @ v", "return self(x)"))),
+    ("list of tensors to be joined is empty", changed("separate", ("heads.append(head)", "pass"))),
+    (
+        "forward is called without 'mask'",
+        changed("nested", ("mask=None):\n        q", "mask):\n        q"), ("head(x, mask)", "head(x)")),
     ),
     (
-        ["takes 24 (embed_dim) features is given 6 (embed_dim // num_heads)", "the heads are added up"],
-        changed("separate", ("torch.cat(heads, dim=-1)", "sum(heads)")),
+        "forward takes 2 arguments and is given 3",
+        changed("nested", ("tokens, mask=None", "tokens"), ("if mask is not None", "if False")),
     ),
     (
-        ["is given 6 (embed_dim // num_heads)", "x was split too early"],
+        "forward has no argument called mask",
         changed(
             "nested",
-            (
-                "outputs.append(head(x, mask))",
-                "part = x[..., : x.shape[-1] // len(self.heads)]\n            outputs.append(head(part, mask))",
-            ),
+            ("tokens, mask=None", "tokens"),
+            ("if mask is not None", "if False"),
+            ("head(x, mask)", "head(x, mask=mask)"),
         ),
     ),
+    ("softmax is called without", changed("alone", (", dim=-1", ""), ("torch.softmax(scores)", "scores.softmax()"))),
     (
-        ["is given 72 (3 * embed_dim)"],
-        changed("fused", ("self.output(merged)", "self.output(torch.cat([merged] * 3, dim=-1))")),
+        "floating-point numbers is given numbers of type Long",
+        changed("alone", ("torch.softmax(scores", "torch.softmax(scores.long()")),
     ),
     (
-        ["takes 24 (embed_dim) features is given 5 (seq)"],
-        changed("alone", ("q, k, v =", "x = x.transpose(1, 2)\n        q, k, v =")),
+        "Numbers of type float meet numbers of type long",
+        changed("alone", (SCORES, "q.float() @ k.long().transpose(-2, -1)")),
     ),
+    ("A function for plain numbers", changed("alone", ("math.sqrt(k.shape[-1])", "math.sqrt(k)"))),
     (
-        ["those on the left have 5 (seq) columns", "right 24 (embed_dim) rows"],
-        changed("alone", ("return weights @ v", "return weights @ v.transpose(1, 2)")),
+        "exp takes tensors, and is given a plain int",
+        changed("alone", ("math.sqrt(k.shape[-1])", "torch.exp(k.shape[-1])")),
     ),
+    ("einops is not installed", changed("alone", ("q, k, v =", "from einops import rearrange\n        q, k, v ="))),
     (
-        ["On the left of a product there are 2 (batch) matrices, on the right 5 (seq)"],
-        changed(
-            "fused",
-            (
-                "reshape(batch, seq, embed)",
-                "reshape(batch, seq, embed)\n        torch.bmm(merged, merged.permute(1, 2, 0))",
-            ),
-        ),
-    ),
-    (
-        ["the stacks differ along axis 1", "5 (seq)", "4 (num_heads)"],
-        changed("fused", ("q = self.query(x)" + SPLIT, "q = self.query(x)" + SPLIT.replace(".transpose(1, 2)", ""))),
-    ),
-    (
-        ["Two tensors that meet differ along axis 2: one has 24 (embed_dim), the other 6 (embed_dim // num_heads)"],
-        changed("fused", ("self.output(merged)", "self.output(merged) + torch.zeros(self.head_dim)")),
-    ),
-    (
-        ["[2 (batch), 5 (seq), 24 (embed_dim), 6 (embed_dim // num_heads)]", "240"],
-        changed("fused", ("view(batch, seq, self.num_heads, self.head_dim)", "view(batch, seq, embed, self.head_dim)")),
-    ),
-    (
-        ["joined along axis 1", "24 (embed_dim)", "6 (embed_dim // num_heads)"],
-        changed("fused", ("self.output(merged)", "torch.cat([merged, heads[:, 0]], dim=1)")),
-    ),
-    (
-        ["made for 6 (embed_dim // num_heads) numbers is given 24 (embed_dim)"],
-        changed("fused", ("self.output(merged)", "F.layer_norm(merged, (self.head_dim,))")),
-    ),
-    (
-        ["the letter d stands for 24 (embed_dim)", "5 (seq)"],
-        changed("alone", (SCORES, "torch.einsum('bqd,bdk->bqk', q, k)")),
-    ),
-    (
-        ["A tensor with 3 axes is treated as if it had 4"],
-        changed("alone", (SCORES, "torch.einsum('bhqd,bhkd->bhqk', q, k)")),
-    ),
-    (
-        ["A tensor with 3 axes is treated as if it had 4"],
-        changed("alone", ("return weights", "return x.permute(0, 2, 1, 3), weights")),
-    ),
-    (
-        ["A tensor with 3 axes is treated as if it had 4"],
-        changed("alone", ("q, k, v =", "batch, heads, seq, width = x.shape\n        q, k, v =")),
-    ),
-    (["Axis 3 is asked of a tensor that has 3 axes, counted from 0 to 2"], changed("alone", ("dim=-1", "dim=3"))),
-    (
-        ["of shape [2 (batch), 5 (seq), 6 (embed_dim // num_heads)] meets one", "[2 (batch), 5 (seq), 24 (embed_dim)]"],
-        changed("fused", ("return self", "merged[..., : self.head_dim] = x\n        return self")),
-    ),
-    (
-        ["made for 18 (3 * (embed_dim // num_heads)) numbers is given 24 (embed_dim)"],
-        changed("fused", ("return self", "merged.split([self.head_dim] * 3, dim=-1)\n        return self")),
-    ),
-    (
-        ["made for 24 (embed_dim) numbers is given 6 (embed_dim // num_heads)"],
-        changed("fused", ("return self", "torch.dot(x[0, 0], heads[0, 0, 0])\n        return self")),
+        "masked_fill takes booleans only",
+        changed("alone", ("return weights", "scores.masked_fill(torch.ones(5, 5), 0)\n        return weights")),
     ),
 ]
 
 
-@pytest.mark.parametrize(("phrases", "source"), GENERAL)
-def test_sizes_that_may_mean_several_things_are_told_by_their_names(phrases, source, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("phrase", "source"), REMARKS)
+def test_what_has_no_name_is_explained_beside_the_message(phrase: str, source: str, tmp_path: Path) -> None:
     found = noted(tmp_path, source)
 
-    assert found.ids == ["shape-error"], found.error
-    assert [phrase for phrase in phrases if phrase not in found.findings[0].explanation] == [], found.findings[0]
-    assert found.line
+    assert found.ids == [], found.error
+    assert phrase in found.remark, (found.error, found.remark)
 
 
-# -- masks -------------------------------------------------------------------------------------------------------------
-
-OWN_MASK = "scores = scores.masked_fill(torch.tril(torch.ones({0}, {0})) == 0, -math.inf)"
-
-MASKS = [
+GRADIENTS = [
+    ("inplace-after-softmax", "", changed("alone", ("return weights", "weights[:, 0] = 0\n        return weights"))),
     (
-        "mask-no-head-axis",
-        ["the 4 heads", "(3, 5, 5)", "its 3 samples meet the 4 heads"],
-        changed("fused", ("mask.unsqueeze(-3)", "mask")),
+        "inplace-after-softmax",
+        "",
+        changed("alone", ("return weights", "weights.masked_fill_(scores > 9, 0)\n        return weights")),
     ),
     (
-        "mask-no-head-axis",
-        ["its 3 samples meet the 4 heads"],
-        changed("fused", (FILL, "scores.masked_fill_(mask == 0, -math.inf)")),
-    ),
-    (
-        "mask-no-head-axis",
-        ["its 3 samples meet the 4 heads"],
-        changed("fused", (FILL, "torch.where(mask == 0, torch.tensor(-1e9, dtype=x.dtype), scores)")),
-    ),
-    (
-        "mask-no-head-axis",
-        ["its 3 samples meet the 4 heads"],
-        changed("fused", (FILL, "scores + (mask.to(x.dtype) - 1) * 1e9")),
-    ),
-    (
-        "mask-no-head-axis",
-        ["its 3 samples meet the 4 heads"],
-        changed("fused", (FILL, "mask.expand(batch, self.num_heads, seq, seq) * scores")),
-    ),
-    (
-        "mask-no-head-axis",
-        ["12 entries along their first axis (batch * num_heads)", "(3, 5, 5) only 3"],
+        None,
+        "overwritten in place after it was computed",
         changed(
-            "fused",
-            (SPLIT, SPLIT + ".flatten(0, 1)"),
-            ("mask.unsqueeze(-3)", "mask"),
-            ("heads.transpose", "heads.view(batch, self.num_heads, seq, -1).transpose"),
+            "alone",
+            (
+                "weights = torch.softmax(scores, dim=-1)",
+                "weights = scores.exp()\n        weights /= weights.sum(dim=-1, keepdim=True)",
+            ),
         ),
     ),
     (
-        "mask-wrong-length",
-        ["64 positions", "5 (seq)"],
-        changed("alone", ("return weights", OWN_MASK.format(64) + "\n        return weights")),
+        None,
+        "A parameter is overwritten in place",
+        changed("alone", ("q, k, v =", "self.query.weight *= 1\n        q, k, v =")),
     ),
     (
-        "mask-wrong-length",
-        ["64 positions", "5 (seq)"],
-        changed("fused", ("return self", OWN_MASK.format(64) + "\n        return self")),
+        None,
+        "after it was split",
+        changed(
+            "alone",
+            (
+                "q, k, v = self.query(x), self.key(x), self.value(x)",
+                "q, k = torch.stack([self.query(x), self.key(x)]).unbind()\n        v = self.value(x)\n        q += 1",
+            ),
+        ),
+    ),
+    (
+        "gradients-detached",
+        "no gradient reaches any",
+        changed("alone", ("return weights @ v", "return (weights @ v).detach()")),
     ),
 ]
 
 
-@pytest.mark.parametrize(("id_", "phrases", "source"), MASKS, ids=numbered(MASKS))
-def test_a_mask_that_does_not_fit_is_named(id_, phrases, source, tmp_path: Path) -> None:
-    found = noted(tmp_path, source, masked=True)
+@pytest.mark.parametrize(("id_", "phrase", "source"), GRADIENTS)
+def test_what_only_the_backward_pass_raises_is_explained(id_, phrase: str, source: str, tmp_path: Path) -> None:
+    found = noted(tmp_path, source, slopes=True)
 
-    assert found.ids == [id_], (found.error, found.findings)
-    assert [phrase for phrase in phrases if phrase not in found.findings[0].explanation] == [], found.findings[0]
-    assert found.line
-
-
-def test_a_mask_that_is_kept_from_an_earlier_call_is_named(tmp_path: Path) -> None:
-    kept = (
-        "if mask is not None:\n",
-        "if mask is not None:\n            self.kept = mask = getattr(self, 'kept', mask)\n",
-    )
-    found = noted(tmp_path, changed("fused", kept), (3, 5), (2, 9), masked=True)
-
-    assert found.ids == ["mask-stale-cache"], found.error
-    assert "kept from an earlier call" in found.findings[0].explanation
-    assert "which is none of this call's" in found.findings[0].explanation
+    assert found.ids == ([] if id_ is None else [id_]), found.error
+    assert phrase in (found.remark or found.findings[0].explanation)
 
 
-def test_what_else_is_kept_from_an_earlier_call_is_no_mask(tmp_path: Path) -> None:
-    kept = ("return weights @ v", "self.kept = getattr(self, 'kept', v)\n        return weights @ v + self.kept")
-    found = noted(tmp_path, changed("alone", kept), (3, 5), (3, 7))
+@pytest.mark.parametrize(
+    ("expression", "phrase"),
+    [
+        ("scores.masked_fill(mask, 0)", "a mask of type double"),
+        ("scores.masked_fill(~mask, 0)", "~ turns booleans"),
+        ("torch.where(mask, scores, 0)", "only booleans are taken"),
+    ],
+)
+def test_masks_of_one_dtype_only_are_told_with_what_refuses_the_others(
+    expression: str, phrase: str, tmp_path: Path
+) -> None:
+    source = changed("alone", ("scores.masked_fill(mask == 0, -math.inf)", expression))
+    session = opened(tmp_path, source)
+    notebook = Notebook()
+    session.begin_check()
+    attention = Student(session, SINGLE, torch.Generator().manual_seed(0))(embed_dim=24)
+    with pytest.raises(Raised) as caught:
+        attention.with_raw_mask(torch.zeros(3, 5, 24), torch.ones(3, 5, 5, dtype=attention.dtype))
+    notebook.note("test_it.py::test_it", caught.value, session, SINGLE)
 
-    assert found.ids == ["shape-error"], found.error
-    assert "kept from an earlier call" in found.findings[0].explanation
+    assert [finding.id for finding in notebook.findings()] == ["mask-dtype-rejected"]
+    assert phrase in notebook.findings()[0].explanation
