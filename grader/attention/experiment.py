@@ -11,7 +11,7 @@ feature c and to no other.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -121,20 +121,27 @@ def perform(
     embed_dim: int,
     num_heads: int,
     generator: Generator,
+    shape_for: Callable[[Tensor], tuple[int, ...]] | None = None,
 ) -> Experiment | None:
-    """Call the module once; None when its answer cannot be used: other shapes, or numbers that are not finite."""
+    """Call the module once; None when its answer cannot be used: other shapes, or numbers that are not finite.
+
+    `shape_for` says which shape the output has, where that is not the input's; its last axis must be as long.
+    """
     batch, seq = choose_sizes(embed_dim, num_heads)
     leaves = lay_out({path: tuple(value.shape) for path, value in values.items()})
     if seq < MINIMUM_SEQ or not any(leaf.size for leaf in leaves):
         return None
     x = torch.nn.functional.layer_norm(draw_tokens(batch, seq, embed_dim, generator), (embed_dim,))
     directions = draw_directions(embed_dim, generator)
-    cotangents = x.new_zeros(seq, 2, batch, seq, embed_dim)
+    shape = tuple(x.shape) if shape_for is None else shape_for(x)
+    if len(shape) != 3 or shape[1] < seq or shape[2] != embed_dim:
+        return None
+    cotangents = x.new_zeros(seq, 2, *shape)
     position = torch.arange(seq)
     cotangents[position, :, 0, position] = directions
     output, answer = probe(x, cotangents.flatten(0, 1))
     gradients = _flatten(answer, leaves, 2 * seq)
-    if gradients is None or output.shape != x.shape or not bool(output.isfinite().all()):
+    if gradients is None or tuple(output.shape) != shape or not bool(output.isfinite().all()):
         return None
     return Experiment(
         leaves=leaves,

@@ -74,7 +74,7 @@ def exposed_weights(subject: Subject, layout: Layout, value: int, mask: Tensor |
         return None
     places = columns[:, :seq].flatten(0, 1)  # (heads * seq, embed)
     # A query whose output is not finite is nan in the product, and its weights with it.
-    solved = (output[0] - bias) @ torch.linalg.pinv(places)  # (seq of queries, heads * seq)
+    solved: Tensor = (output[0] - bias) @ torch.linalg.pinv(places)  # (seq of queries, heads * seq)
     return solved.view(seq, heads, seq).transpose(0, 1)
 
 

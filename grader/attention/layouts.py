@@ -84,20 +84,34 @@ def layouts(
         num_heads: how many heads share the features.
     """
     leaves = lay_out(shapes_of(values))
-    total = sum(leaf.size for leaf in leaves)
     found: list[Layout] = []
     if experiment is not None:
         strictly = read(experiment)
+        if bool(strictly.parts.idle.all()):
+            experiment = _behind_norm(experiment)
+            strictly = read(experiment)
         found += _labelled(strictly, num_heads)
         if not found:
             found += _labelled(read(replace(experiment, tolerance=LOOSE)), num_heads)
         found += _cut(strictly, num_heads)
     if experiment is None or not found:
         found += _by_shape(leaves, embed_dim, num_heads)
-    found += _small(leaves, total, embed_dim, num_heads)
+    found += _small(leaves, embed_dim, num_heads)
     if not found:
         found.append(Layout(name="nothing", blocks=(), output=None))
     return tuple(found)
+
+
+def _behind_norm(experiment: Experiment) -> Experiment:
+    """The experiment as projections see it behind a layer norm that is learned: weight times tokens plus bias."""
+    wide = [leaf for leaf in experiment.leaves if leaf.shape == (experiment.embed,)]
+    for weight, bias in pairwise(wide):
+        tokens = experiment.tokens * experiment.values[weight.offset : weight.offset + weight.size]
+        tokens = tokens + experiment.values[bias.offset : bias.offset + bias.size]
+        seen = replace(experiment, tokens=tokens)
+        if not bool(read(seen).parts.idle.all()):
+            return seen
+    return experiment
 
 
 # -- where every row's role is clear ---------------------------------------------------------------------------------
@@ -224,6 +238,8 @@ def _outputs(signatures: Signatures) -> Iterator[tuple[Output | None, set[int]]]
             set(),
         )
         return
+    for output in _behind_others(signatures):
+        yield output, set()
     idle = signatures.idle_leaves()
     used = len(set(parts.row_leaves)) - len(idle)
     options = list(_idle_outputs(signatures, None, set()))
@@ -231,6 +247,35 @@ def _outputs(signatures: Signatures) -> Iterator[tuple[Output | None, set[int]]]
         for output in reversed(options):  # the last that is defined is the likeliest
             yield output, {number for number in idle if leaves[number].path in output.paths}
     yield None, set()
+
+
+def _behind_others(signatures: Signatures) -> Iterator[Output]:
+    """Leaves that matter, and neither act on tokens nor make the output by themselves: something follows them."""
+    parts, experiment = signatures.parts, signatures.experiment
+    taken = set(parts.rows.flatten().tolist()) | set(signatures.row_biases.flatten().tolist())
+    for leaf in experiment.leaves:
+        gradients = experiment.gradients[..., leaf.offset : leaf.offset + leaf.size]
+        if len(leaf.shape) < 2 or leaf.offset in taken or not bool((gradients.abs() > experiment.floor).any()):
+            continue
+        for axis, size in enumerate(leaf.shape):
+            if size != experiment.embed:
+                continue
+            for biases in _possible_biases(experiment, leaf, taken):
+                columns = leaf.lines(axis, experiment.embed)
+                yield Output(columns=columns, biases=biases, paths=(leaf.path,), idle=False)
+
+
+def _possible_biases(experiment: Experiment, weight: Leaf, taken: set[int]) -> Iterator[Tensor]:
+    """What may be added after a weight: the bias of its layer; without a layer, any vector that has no other part."""
+    embed = experiment.embed
+    sibling = _sibling(experiment.leaves, weight, embed)
+    if sibling.shape[1]:
+        yield sibling
+        return
+    for leaf in experiment.leaves:
+        if "." not in weight.path and leaf.shape == (embed,) and leaf.offset not in taken:
+            yield leaf.lines(0, embed).T
+    yield sibling
 
 
 def _idle_outputs(signatures: Signatures, width: int | None, used: set[int]) -> Iterator[Output]:
@@ -257,7 +302,7 @@ def _affine(signatures: Signatures, blocks: tuple[Block, ...], output: Output | 
     """Two leaves of the width of a token that have no other part: what a layer norm has."""
     taken = [block.biases.flatten() for block in blocks]
     taken += [output.biases.flatten()] if output is not None else []
-    busy = set(torch.cat(taken).tolist()) if taken else set()
+    busy = set(torch.cat(taken).tolist()) if taken else set()  # a norm's bias may look like one of the output's
     embed = signatures.experiment.embed
     free = [leaf for leaf in signatures.experiment.leaves if leaf.shape == (embed,) and leaf.offset not in busy]
     if len(free) < 2:
@@ -324,52 +369,58 @@ def _axis(leaf: Leaf, embed: int, *, first: bool) -> int | None:
 # -- layers that are as small as a head --------------------------------------------------------------------------------
 
 
-def _small(leaves: tuple[Leaf, ...], total: int, embed: int, heads: int) -> Iterator[Layout]:
+def _small(leaves: tuple[Leaf, ...], embed: int, heads: int) -> Iterator[Layout]:
     """Projections of `(head_dim, head_dim)`, which every head applies to its own share of the features."""
     if heads < 2 or embed % heads:
         return
     width = embed // heads
     small = [leaf for leaf in leaves if leaf.size % (width * width) == 0 and len(leaf.shape) > 1]
     small = [leaf for leaf in small if embed not in leaf.shape and leaf.shape[-1] in (width, 3 * width)]
-    wide = [leaf for leaf in leaves if leaf.size == embed * embed and leaf.shape == (embed, embed)]
-    count = sum(leaf.size for leaf in small) // (width * width)
-    if not small or count % 3 or count // 3 not in (1, heads):
+    if not small:
         return
-    own = count // 3 == heads
+    count = sum(leaf.size for leaf in small) // (width * width)
+    total = sum(leaf.size for leaf in leaves)
     for turned in (False, True):
-        matrices = torch.cat([_square(leaf, width, turned) for leaf in small])  # (count, width, width)
-        biases = _sibling_biases(leaves, small, [_square(leaf, width, turned).flatten(0, 1) for leaf in small])
-        biases = biases.view(count, width, -1)
-        for name, order in (("stacked", (3, -1)), ("per head", (-1, 3))):
-            table = torch.arange(count).view(order)
-            chosen = table if order[0] == 3 else table.T
+        matrices = torch.cat([_square(leaf, width, turned) for leaf in small])
+        tables = [_square(leaf, width, turned).flatten(0, 1) for leaf in small]
+        for name, chosen in _shares(count, heads):
+            biases = _sibling_biases(leaves, small, tables).view(count, width, -1)
             blocks = tuple(
                 Block(
-                    rows=_diagonal(matrices[each if own else each.repeat(heads)], total),
-                    biases=biases[each if own else each.repeat(heads)].flatten(0, 1),
+                    rows=_diagonal(matrices[each], total),
+                    biases=biases[each].flatten(0, 1),
                     paths=_paths(leaves, matrices[each]),
                     idle=False,
                 )
                 for each in chosen
             )
-            for with_output in (True, False) if wide else (False,):
-                output = None
-                if with_output:
-                    axis = 1 if turned else 0
-                    output = Output(
-                        columns=wide[-1].lines(axis, embed),
-                        biases=_sibling(leaves, wide[-1], embed),
-                        paths=(wide[-1].path,),
-                        idle=False,
-                    )
+            for output in _small_outputs(leaves, embed, turned):
                 yield Layout(
-                    name=f"small {turned} {name} {with_output}",
+                    name=f"small {turned} {name} {output is not None}",
                     blocks=blocks,
                     output=output,
-                    finding="split-then-project" if own else "heads-share-weights",
+                    finding="heads-share-weights" if name == "shared" else "split-then-project",
                 )
-            if not own:
-                break
+
+
+def _shares(count: int, heads: int) -> Iterator[tuple[str, list[Tensor]]]:
+    """Which of so many small matrices serves which head in each block: one for all heads, or each head its own."""
+    if 1 <= count <= 3:
+        yield "shared", [torch.full((heads,), number) for number in range(count)]
+    if count and count % heads == 0 and count // heads <= 3:
+        numbers = torch.arange(count)
+        yield "stacked", [*numbers.view(-1, heads)]
+        yield "per head", [*numbers.view(heads, -1).T]
+
+
+def _small_outputs(leaves: tuple[Leaf, ...], embed: int, turned: bool) -> Iterator[Output | None]:
+    wide = [leaf for leaf in leaves if leaf.size == embed * embed and embed in leaf.shape]
+    if wide:
+        axis = (wide[-1].shape.index(embed), len(wide[-1].shape) - 1)[turned]
+        columns = wide[-1].lines(axis, embed)
+        biases = _sibling(leaves, wide[-1], embed)
+        yield Output(columns=columns, biases=biases, paths=(wide[-1].path,), idle=False)
+    yield None
 
 
 def _square(leaf: Leaf, width: int, turned: bool) -> Tensor:

@@ -80,6 +80,17 @@ def _repeated(scored: Scored, mask: Tensor) -> Tensor:
     return scored.filled(~mask[order, 0], -math.inf)
 
 
+def _interleaved(scored: Scored, mask: Tensor) -> Tensor:
+    """Heads and samples exchanged: one head of all samples follows another, each mask is repeated for neighbours."""
+    batch, heads = scored.scaled.shape[1], scored.scaled.shape[2]
+    order = (torch.arange(batch)[:, None] + batch * torch.arange(heads)) // heads
+    return scored.filled(~mask[order, 0], -math.inf)
+
+
+def _plus_before_scale(number: float) -> Way:
+    return lambda scored, mask: scored.softmax(scored.scaled + ~mask * number * scored.scales)
+
+
 def _shifted(mask: Tensor) -> Tensor:
     """What is visible, and the token after each visible one."""
     shifted = mask.clone()
@@ -147,6 +158,7 @@ WRONG: Final[Mapping[str, tuple[Way, tuple[str, ...]]]] = MappingProxyType(
         "on queries, -1e9": (_mask(lambda mask: mask.mT, -1e9), ("mask-on-queries",)),
         "of the first sample": (_mask(lambda mask: mask[:1]), ("mask-first-sample-only",)),
         "in the order of heads": (_repeated, ("mask-head-batch-order",)),
+        "in the order of samples": (_interleaved, ("mask-head-batch-order",)),
         "one token too far": (_mask(_shifted), ("mask-off-by-one-leak",)),
         "own, one token too far": (_mask(_own(1)), ("mask-off-by-one-leak",)),
         "own, without itself": (_mask(_own(-1)), ("mask-off-by-one-no-self",)),
@@ -163,6 +175,11 @@ WRONG: Final[Mapping[str, tuple[Way, tuple[str, ...]]]] = MappingProxyType(
             f"filled with {number:g} before the scale": (_fill_unscaled(number), ("mask-fill-too-small",))
             for number in SMALL
         },
+        **{f"plus {number:g}": (_plus(number), ("mask-fill-too-small",)) for number in SMALL[1:]},
+        **{
+            f"plus {number:g} before the scale": (_plus_before_scale(number), ("mask-fill-too-small",))
+            for number in SMALL[1:]
+        },
     }
 )
 """Ways that have a name: the function, and the ids, of which the first is its name."""
@@ -173,7 +190,8 @@ WAYS: Final[Mapping[str, Way]] = MappingProxyType(
 """All ways by their names."""
 
 FREE_FILL: Final = "filled with a number"
-"""The way in which hidden scores are set to a number that has to be found."""
+FREE_ADDITION: Final = "a number is added"
+"""The ways in which hidden scores are set to a number that has to be found, or have it added."""
 
 NO_MASK: Final = "ignored"
 """The way in which a mask is not looked at."""
@@ -183,3 +201,9 @@ def free_fill(number: Tensor) -> Way:
     """Hidden scores set to a number, another one along the axis of scales: `(scales,)`."""
     wide = number.view(-1, 1, 1, 1, 1)
     return lambda scored, mask: scored.softmax(torch.where(mask, scored.scaled, wide))
+
+
+def free_addition(number: Tensor) -> Way:
+    """A number added to hidden scores, another one along the axis of scales: `(scales,)`."""
+    wide = number.view(-1, 1, 1, 1, 1)
+    return lambda scored, mask: scored.softmax(scored.scaled + ~mask * wide)

@@ -9,7 +9,7 @@ what only seemed to fit: without one, some mistakes are others with queries and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from grader.attention.enumeration import extended, role_maps, without_attention
 from grader.attention.fitting import FILL_GRID, SCALE_GRID, fit
 from grader.attention.layouts import Layout
 from grader.attention.masking import (
+    FREE_ADDITION,
     FREE_FILL,
     RIGHT,
     RIGHT_IN_OTHER_WORDS,
@@ -28,8 +29,10 @@ from grader.attention.masking import (
     WAYS,
     WRONG,
     Way,
+    free_addition,
     free_fill,
 )
+from grader.attention.subject import NoAnswer
 from grader.attention.trial import SCALES, Trial
 from grader.attention.values import ValuePath, untested_paths, value_paths
 from grader.attention.variants import LINEAR, Variant
@@ -270,26 +273,30 @@ class Search:
     # -- numbers without a name ----------------------------------------------------------------------------------------
 
     def _with_fill(self, match: Match) -> Iterator[Match]:
-        """The match with a number that hidden scores are set to."""
+        """The match with a number that hidden scores are set to, or that is added to them."""
         if not self._first.masked or match.variant.softmax not in ("keys", "twice"):
             return
+        for name, way in ((FREE_FILL, free_fill), (FREE_ADDITION, free_addition)):
+            fitted = self._fitted_fill(match, way)
+            if fitted is None:
+                continue
+            found = way(torch.tensor([fitted[0]], dtype=torch.float64))
+            errors = [self._error(each, match.layout, match, found, 0) for each in self._first.masked]
+            confirmed = self._confirmed(match, found)
+            if confirmed is not None and all(error is not None and error <= self._tolerance for error in errors):
+                error = max(fitted[1], confirmed)
+                yield replace(match, way=name, fill=fitted[0], changes=match.changes + 1, error=error)
+                return
+
+    def _fitted_fill(self, match: Match, way: Callable[[Tensor], Way]) -> tuple[float, float] | None:
         trial = self._first.masked[-1]  # where scores are large, a fill is small
 
         def errors(fills: Tensor) -> Tensor | None:
             self.evaluations += 1
             scale = self._scale(trial, match).expand(len(fills))
-            return trial.errors(match.layout, match.variant, free_fill(fills), scales=scale)
+            return trial.errors(match.layout, match.variant, way(fills), scales=scale)
 
-        fitted = fit(errors, FILL_GRID, tolerance=self._tolerance)
-        if fitted is None:
-            return
-        way = free_fill(torch.tensor([fitted[0]], dtype=torch.float64))
-        found = [self._error(each, match.layout, match, way, 0) for each in self._first.masked]
-        confirmed = self._confirmed(match, way)
-        if confirmed is not None and all(error is not None and error <= self._tolerance for error in found):
-            yield replace(
-                match, way=FREE_FILL, fill=fitted[0], changes=match.changes + 1, error=max(fitted[1], confirmed)
-            )
+        return fit(errors, FILL_GRID, tolerance=self._tolerance)
 
     def _scale(self, trial: Trial, match: Match) -> Tensor:
         if match.factors:
@@ -331,7 +338,10 @@ class Search:
 
     def _is_constant(self, layout: Layout, variant: Variant, factor: float) -> bool:
         """Whether the scale is the same for other weights: one that is learned is none of ours."""
-        trial = self._first.with_other_weights()
+        try:
+            trial = self._first.with_other_weights()
+        except NoAnswer:
+            return False
         errors = trial.errors(layout, variant, scales=torch.tensor([factor], dtype=torch.float64))
         return errors is not None and float(errors[0]) <= self._tolerance
 

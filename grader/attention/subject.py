@@ -31,6 +31,10 @@ class Subject(Protocol):
     def values(self) -> Mapping[str, Tensor]:
         """What its learnable tensors were last set to, by path: float64, in the order of definition."""
 
+    @property
+    def wrote_to_input(self) -> bool:
+        """Whether it was seen to change a tensor that was handed in."""
+
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Set its learnable tensors."""
 
@@ -61,6 +65,7 @@ class LocalSubject:
         self._module = module
         self.embed_dim = embed_dim
         self.num_heads = num_heads
+        self.wrote_to_input = False
         leaves.convert(module, dtype=torch.float64, device=None, reach=True)
         leaves.switch(module, training=False)
         if any(leaves.is_lazy(leaf) for _, leaf, _ in leaves.walk(module)):
@@ -87,8 +92,11 @@ class LocalSubject:
 
     def __call__(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The first tensor it returns."""
+        handed = x.clone()
         with torch.no_grad():
-            return self._returned(x.clone(), None if mask is None else mask.clone()).detach().double()
+            output = self._returned(handed, None if mask is None else mask.clone()).detach().double()
+        self.wrote_to_input = self.wrote_to_input or not torch.equal(handed, x)
+        return output.clone()
 
     def probe(self, x: Tensor, cotangents: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The output and the gradients of its learnable tensors."""

@@ -11,7 +11,7 @@ from grader.attention.bench import FIRST_SIZE, Bench
 from grader.attention.experiment import lay_out
 from grader.attention.findings import Evidence, Named
 from grader.attention.layouts import shapes_of
-from grader.attention.masking import FREE_FILL, WRONG
+from grader.attention.masking import FREE_ADDITION, FREE_FILL, WRONG
 from grader.attention.search import Match, Search
 from grader.attention.variants import IDENTITY, names
 
@@ -74,9 +74,9 @@ def _mistakes(search: Search, match: Match, *, heads: bool) -> Mistakes:
     found += [(ids, {}) for ids in names(match.variant) if ids != ("attention-unused",)]
     if scale := search.scale_ids(match):
         found.append((scale, _about_scale(match)))
-    if match.way == FREE_FILL and match.fill is not None:
-        id_ = "mask-fill-too-small" if match.fill < 0 else "mask-fill-zero"
-        found.append(((id_,), {"hidden scores are set to": match.fill}))
+    if match.way in (FREE_FILL, FREE_ADDITION) and match.fill is not None:
+        what = "hidden scores are set to" if match.way == FREE_FILL else "to hidden scores is added"
+        found.append((("mask-fill-too-small" if match.fill < 0 else "mask-fill-zero",), {what: match.fill}))
     elif match.way is not None and match.way in WRONG and match.variant.merge != "values":
         found.append((WRONG[match.way][1], {"the mask is": match.way}))
     merged: dict[str, tuple[tuple[str, ...], Evidence]] = {}
@@ -190,6 +190,8 @@ def _seen(id_: str, what: str, paths: list[str]) -> Named:
 
 
 def _observed(search: Search, bench: Bench, matches: tuple[Match, ...]) -> Iterator[Named]:
+    if bench.subject.wrote_to_input:
+        yield Named(id="inplace-on-input", certainty="observed")
     if bench.decimals is not None:
         yield Named(id="output-rounded", certainty="observed", evidence={"decimals": bench.decimals})
     if bench.silent is not None and matches:

@@ -158,7 +158,10 @@ class Trial:
         if scores is None:
             return None
         wide = scales.view(-1, 1, 1, 1, 1)
-        scored = Scored(scores * wide, wide, lambda each: self._weighed(each, variant))
+        scaled, hidden = scores * wide, hidden_always(scores.shape[-1], variant.causal)
+        if hidden is not None and way is not None and variant.causal.endswith("before the mask"):
+            scaled, hidden = scaled.masked_fill(hidden, -math.inf), None
+        scored = Scored(scaled, wide, lambda each: _weighed(each, variant.softmax, hidden))
         if way is None or self.mask is None:
             weights = scored.softmax(scored.scaled)
         else:
@@ -171,10 +174,6 @@ class Trial:
         if variant.transposed:
             weights = weights.mT
         return weights @ self._split(layout, variant, 2)
-
-    def _weighed(self, scores: Tensor, variant: Variant) -> Tensor:
-        hidden = hidden_always(scores.shape[-1], variant.causal)
-        return weigh(scores if hidden is None else scores.masked_fill(hidden, -math.inf), variant.softmax)
 
     def _scores(self, layout: Layout, variant: Variant) -> Tensor | None:
         key = ("scores", layout.name, variant.roles[:2], variant.normed, variant.sequence_first, variant.activation)
@@ -189,7 +188,7 @@ class Trial:
         key = ("split", layout.name, role, variant.roles[role], variant.normed, variant.sequence_first)
         return self._once(
             (*key, variant.activation, variant.split),
-            lambda: split(self._projected(layout, variant, role), self._heads, variant.split),
+            lambda: split(self._projected(layout, variant, role), self._heads, variant.split, "qkv"[role]),
         )
 
     def _projected(self, layout: Layout, variant: Variant, role: int) -> Tensor:
@@ -228,3 +227,7 @@ class Trial:
             self._made[key] = make()
         made: Made = self._made[key]  # type: ignore[assignment]
         return made
+
+
+def _weighed(scores: Tensor, softmax: str, hidden: Tensor | None) -> Tensor:
+    return weigh(scores if hidden is None else scores.masked_fill(hidden, -math.inf), softmax)

@@ -21,8 +21,10 @@ from torch import Tensor
 from grader.attention.layouts import Layout
 from grader.attention.variants import ACTIVATIONS, CHANGES, IDENTITY, finish
 
+APART: Final = ("along tokens", "along samples")
+"""Merges that leave every head a row of its own."""
 NORMS: Final = ("", "layer norm", "affine layer norm")
-MERGES: Final = ("concatenated", "sum", "mean", "last", "first")
+MERGES: Final = ("concatenated", "sum", "mean", "last", "first", *APART)
 AFTERS: Final[tuple[tuple[str, ...], ...]] = (
     (),
     *((str(value[0]),) for value in CHANGES["after"] if isinstance(value, tuple)),
@@ -122,17 +124,58 @@ def _explains(
         return None
     affine = None if layout.affine is None else (elements[layout.affine[0]], elements[layout.affine[1]])
     size = float(output.abs().max())
-    made = finish((shares.sum(0) + bias).view(1, 1, -1), x, path.after, affine)
+    whole = shares[:, None] if path.merge == "along samples" else shares[None]
+    whole = whole if path.merge in APART else shares.sum(0).view(1, 1, -1)
+    made = finish(whole + bias, x, path.after, affine)
     if made is None or made.shape != output.shape:
         return None
     if float((made - output).abs().max()) <= tolerance * size:
         return False
-    if path.after not in ((), ("residual",)):
+    if path.merge in APART:
         return None
-    rest = output[0, 0] - bias - (x[0, 0] if path.after else 0.0)
-    weights = torch.linalg.lstsq(shares.T, rest[:, None]).solution
-    missed = float((shares.T @ weights - rest[:, None]).abs().max())
-    return True if missed <= tolerance * size and len(rest) > len(shares) else None
+    return True if _is_weighted(path.after, shares, bias, x[0, 0], output[0, 0], affine, tolerance) else None
+
+
+def _is_weighted(
+    after: tuple[str, ...],
+    shares: Tensor,
+    bias: Tensor,
+    x: Tensor,
+    output: Tensor,
+    affine: tuple[Tensor, Tensor] | None,
+    tolerance: float,
+) -> bool:
+    """Whether the output is made of the heads' shares, each times a number of its own.
+
+    A layer norm is undone up to a factor and a shift, which are two more unknowns; a relu where it let something pass.
+    """
+    bias = bias.expand(output.shape)
+    match after:
+        case () | ("residual",):
+            rest = output - bias - (x if after else 0.0)
+            return _solves(shares.T, rest, tolerance * float(output.abs().max()))
+        case ("relu",):
+            passed = output > 0
+            return _solves(shares.T[passed], (output - bias)[passed], tolerance * float(output.abs().max()))
+        case ("layer norm",) | ("affine layer norm",):
+            if after[0] == "affine layer norm":
+                if affine is None:
+                    return False
+                output = (output - affine[1]) / affine[0]
+            unknowns = torch.column_stack((shares.T, -output, torch.ones_like(output)))
+            if float(bias.abs().max()) > 0:
+                return _solves(unknowns, -bias, tolerance * float(bias.abs().max()))
+            sizes = torch.linalg.svdvals(unknowns)
+            return bool(sizes[-1] <= tolerance * sizes[0])
+    return False
+
+
+def _solves(matrix: Tensor, wanted: Tensor, allowed: float) -> bool:
+    """Whether some combination of the columns is what is wanted, with at least two equations to spare."""
+    if len(matrix) < matrix.shape[1] + 2:
+        return False
+    solution = torch.linalg.lstsq(matrix, wanted[:, None]).solution
+    return float((matrix @ solution - wanted[:, None]).abs().max()) <= allowed
 
 
 def _shares(path: ValuePath, x: Tensor, layout: Layout, elements: Tensor, heads: int) -> tuple[Tensor | None, Tensor]:
@@ -153,7 +196,7 @@ def _shares(path: ValuePath, x: Tensor, layout: Layout, elements: Tensor, heads:
     each = value.view(heads, -1)
     width = each.shape[1]
     match path.merge:
-        case "sum":
+        case "sum" | "along tokens" | "along samples":
             pieces = each
         case "mean":
             pieces = each / heads

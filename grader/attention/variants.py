@@ -80,6 +80,10 @@ CHANGES: Final[Mapping[str, Mapping[object, tuple[str, ...]]]] = MappingProxyTyp
         },
         "split": {
             "raw": ("heads-view-no-transpose",),
+            "raw q": ("heads-view-no-transpose",),
+            "raw k": ("heads-view-no-transpose",),
+            "raw v": ("heads-view-no-transpose",),
+            "raw qk": ("heads-view-no-transpose",),
             "none": ("heads-not-split",),
             "tokens": ("heads-view-no-transpose",),
         },
@@ -88,6 +92,10 @@ CHANGES: Final[Mapping[str, Mapping[object, tuple[str, ...]]]] = MappingProxyTyp
             "next": ("mask-off-by-one-leak",),
             "past": ("mask-off-by-one-no-self",),
             "others": ("mask-off-by-one-no-self",),
+            "present, before the mask": ("mask-always-causal",),
+            "next, before the mask": ("mask-off-by-one-leak",),
+            "past, before the mask": ("mask-off-by-one-no-self",),
+            "others, before the mask": ("mask-off-by-one-no-self",),
         },
         "softmax": {
             "queries": ("softmax-dim-query",),
@@ -116,6 +124,8 @@ CHANGES: Final[Mapping[str, Mapping[object, tuple[str, ...]]]] = MappingProxyTyp
             "tokens first": ("heads-concatenated-wrong-dim",),
             "sum": ("heads-summed",),
             "mean": ("heads-averaged",),
+            "along tokens": ("heads-concatenated-wrong-dim",),
+            "along samples": ("heads-concatenated-wrong-dim",),
             "last": ("loop-keeps-last-head",),
             "first": ("loop-returns-early",),
             "values": ("attention-unused",),
@@ -130,11 +140,8 @@ CHANGES: Final[Mapping[str, Mapping[object, tuple[str, ...]]]] = MappingProxyTyp
 )
 """For each step its wrong values, and what the mistake is called: the first id, then others for the same function."""
 
-ONLY_HEADS: Final = frozenset(
-    {"raw", "none", "tokens", "heads", "batch and heads", "sum", "mean", "last", "first", "heads first", "tokens first"}
-)
-"""Values that need more than one head to be any different. (A softmax by plain sums is one of these only by its name.)
-"""
+OVER_HEADS: Final = frozenset({"heads", "batch and heads"})
+"""Softmaxes that need more than one head to be any different."""
 
 CERTAIN: Final = frozenset({"keys", "queries", "twice", "global", "batch", "sum", "relu sum", "hard"})
 """Ways to make weights by which one token alone attends to itself with weight one, whatever its score is. (By "relu
@@ -152,12 +159,8 @@ def steps_from_reference(heads: int) -> tuple[tuple[str, object], ...]:
         (step, value)
         for step, values in CHANGES.items()
         for value in values
-        if heads > 1 or step not in ("split", "merge", "softmax") or not _needs_heads(step, value)
+        if heads > 1 or not (step in ("split", "merge") or (step == "softmax" and value in OVER_HEADS))
     )
-
-
-def _needs_heads(step: str, value: object) -> bool:
-    return value in ONLY_HEADS and not (step == "softmax" and value == "sum")
 
 
 def names(variant: Variant) -> tuple[tuple[str, ...], ...]:
@@ -181,14 +184,16 @@ def activated(projected: Tensor, role: str, activation: tuple[str, str]) -> Tens
     return ACTIVATIONS[kind](projected) if kind and role in where else projected
 
 
-def split(projected: Tensor, heads: int, how: str) -> Tensor:
+def split(projected: Tensor, heads: int, how: str, role: str) -> Tensor:
     """Features shared among heads: `(batch, seq, heads * d)` to `(batch, heads, seq, d)`.
 
-    "raw" reshapes without moving an axis, "tokens" never swaps heads and tokens, so that heads meet instead of tokens.
+    "raw" reshapes without moving an axis, of all projections or of those it names; "tokens" never swaps heads and
+    tokens, so that heads meet instead of tokens.
     """
     batch, seq, width = projected.shape
-    match how:
-        case "raw":
+    kind, _, roles = how.partition(" ")
+    match kind:
+        case "raw" if role in (roles or "qkv"):
             return projected.reshape(batch, heads, seq, width // heads)
         case "none":
             return projected[:, None]
@@ -235,7 +240,7 @@ def merge(heads: Tensor, how: str) -> Tensor:
     """The heads' outputs as one: `(scales, batch, heads, seq, d)` to `(scales, batch, seq, heads * d)`.
 
     "raw" reshapes without moving the heads' axis; "heads first" and "tokens first" do so with the heads, or the tokens,
-    before the samples. Sum, mean, last and first leave one head's width.
+    before the samples. The others leave one head's width; "along tokens" and "along samples" lengthen another axis.
     """
     scales, batch, count, seq, width = heads.shape
     match how:
@@ -253,6 +258,10 @@ def merge(heads: Tensor, how: str) -> Tensor:
             return heads[:, :, -1]
         case "first":
             return heads[:, :, 0]
+        case "along tokens":
+            return heads.flatten(2, 3)
+        case "along samples":
+            return heads.transpose(1, 2).flatten(1, 2)
     return heads.transpose(2, 3).flatten(3)
 
 
@@ -279,7 +288,7 @@ def finish(output: Tensor, x: Tensor, steps: tuple[str, ...], affine: tuple[Tens
 def hidden_always(seq: int, causal: str) -> Tensor | None:
     """What is hidden whatever mask is given: bool `(seq, seq)`, or None for nothing."""
     ones = torch.ones(seq, seq, dtype=torch.bool)
-    match causal:
+    match causal.partition(",")[0]:
         case "present":
             return ~ones.tril()
         case "next":

@@ -288,10 +288,12 @@ class Module:
     def _slopes(
         self, x: Tensor, cotangents: Tensor, forgiving: bool
     ) -> tuple[Tensor, dict[str, Tensor], tuple[str, ...]]:
-        way = pick(self._call(x, None), tuple(x.shape)) if "pick" not in self._session.memory else None
-        way = self._session.memory.setdefault("pick", way)
+        shape = tuple(cotangents.shape[1:])
+        known = ("pick", shape == tuple(x.shape))
+        way = pick(self._call(x, None), shape) if known not in self._session.memory else None
+        way = self._session.memory.setdefault(known, way)
         if way is None:
-            del self._session.memory["pick"]
+            del self._session.memory[known]
             raise wrong_result(Unfit(self._call(x, None), tuple(x.shape)))
         args, kwargs = self._plan.arguments({"x": tensors.encode_tensor(x.to(self._manner.dtype))})
         sent = tensors.encode_tensor(cotangents.to(self._manner.dtype))
@@ -302,8 +304,8 @@ class Module:
 
         slopes = self._session.ask(question, wire.Slopes)
         output = decoded(slopes.output)
-        if not isinstance(output, Tensor) or output.shape != x.shape or not output.is_floating_point():
-            raise wrong_result(Unfit(output, tuple(x.shape)))
+        if not isinstance(output, Tensor) or tuple(output.shape) != shape or not output.is_floating_point():
+            raise wrong_result(Unfit(output, shape))
         return output, self._gradients(slopes, len(cotangents)), slopes.untouched
 
     def _gradients(self, slopes: wire.Slopes, count: int) -> dict[str, Tensor]:

@@ -62,6 +62,7 @@ class RemoteSubject:
         self.attention = attention
         self.embed_dim = attention.embed_dim
         self.num_heads = num_heads
+        self.wrote_to_input = False  # a check looks at that
 
     @property
     def values(self) -> Mapping[str, Tensor]:
