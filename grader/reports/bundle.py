@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grader.model import Cohort
-from grader.reports import grades, markdown, pages, results
+from grader.reports import class_page, grades, markdown, pages, results
 
 RENDERERS: tuple[Callable[[Cohort], dict[str, bytes]], ...] = (
     results.render,
     grades.render,
+    class_page.render,
     pages.render,
     markdown.render,
 )

@@ -43,7 +43,7 @@ from grader.model import (
     SecondLook,
     Status,
 )
-from grader.reports import grades, markdown, pages, render_all, report_paths, results, visible
+from grader.reports import class_page, grades, markdown, pages, render_all, report_paths, results, visible
 from grader.reports.views import student_views
 
 from . import sample
@@ -211,8 +211,12 @@ def students_file(trick: str, extension: str) -> str:
 
 
 @functools.cache
-def class_page(trick: str) -> str:
-    return pages.class_page(cohort(trick)).decode()
+def page_of_class(trick: str) -> str:
+    return class_page.class_page(cohort(trick)).decode()
+
+
+def html_files(graded: Cohort) -> dict[str, bytes]:
+    return class_page.render(graded) | pages.render(graded)
 
 
 def hides(text: str, kept: str = "\n") -> set[str]:
@@ -252,7 +256,7 @@ def test_a_students_page_holds_the_text_and_nothing_that_acts(trick: str) -> Non
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_the_class_page_holds_the_text_and_nothing_that_acts(trick: str) -> None:
-    reader = assert_inert_page(class_page(trick), class_page("nothing"))
+    reader = assert_inert_page(page_of_class(trick), page_of_class("nothing"))
 
     for place in ON_CLASS_PAGE:
         assert word(place) in reader.text, place
@@ -346,9 +350,9 @@ def test_a_file_name_is_made_of_plain_characters(trick: str) -> None:
 # -- what a page may do ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [pages.INDEX, f"self-attention/{CONTROL}.html"])
+@pytest.mark.parametrize("name", [class_page.INDEX, f"self-attention/{CONTROL}.html"])
 def test_a_page_allows_its_own_style_and_nothing_else(name: str) -> None:
-    page = pages.render(cohort("script"))[name].decode()
+    page = html_files(cohort("script"))[name].decode()
     style = page[page.index("<style>") + len("<style>") : page.index("</style>")]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     metas = [attributes for tag, attributes in Reader(page.encode()).elements if tag == "meta"]
@@ -367,7 +371,7 @@ def test_a_page_allows_its_own_style_and_nothing_else(name: str) -> None:
 
 HUGE = 100_000_000
 BOUNDS: dict[str, Callable[[Cohort], dict[str, bytes]]] = {
-    "pages": pages.render,
+    "pages": html_files,
     "comments": markdown.render,
     "grades": grades.render,
     "results": results.render,
@@ -467,7 +471,7 @@ def test_flags_are_for_the_instructor_alone() -> None:
 
 
 def test_where_nothing_is_flagged_nothing_is_worth_a_look() -> None:
-    assert b"orth a look" not in pages.class_page(cohort_of(sample.grade("ada")))
+    assert b"orth a look" not in class_page.class_page(cohort_of(sample.grade("ada")))
 
 
 def cohort_of(
@@ -497,7 +501,7 @@ def test_the_level_and_what_is_missing_stand_in_every_report(level: IsolationLev
 @pytest.mark.parametrize("level", list(IsolationLevel))
 def test_little_isolation_is_marked_at_the_top_of_the_class_page(level: IsolationLevel) -> None:
     walls = Isolation(level=level)
-    text = Reader(pages.class_page(cohort_of(sample.behind(sample.grade("ada"), walls), level=level))).text
+    text = Reader(class_page.class_page(cohort_of(sample.behind(sample.grade("ada"), walls), level=level))).text
 
     assert ("Little isolation" in text) is (level in LITTLE)
     assert (text.index(f"ran at level {level.value}") < text.index("Students")) is (level in LITTLE)
@@ -509,7 +513,7 @@ def test_where_levels_differ_each_submission_with_little_isolation_is_marked() -
         sample.behind(sample.grade(student), Isolation(level=level))
         for student, level in (("ada", IsolationLevel.SEALED), ("grace", IsolationLevel.PROCESS_ONLY))
     ]
-    text = Reader(pages.class_page(cohort_of(*behind, level=IsolationLevel.PROCESS_ONLY))).text
+    text = Reader(class_page.class_page(cohort_of(*behind, level=IsolationLevel.PROCESS_ONLY))).text
 
     assert "That is the worst of this run: 1 submission sealed, 1 submission process-only." in " ".join(text.split())
     assert re.search(r"grace\s[^a-z]*all correct\s+process-only", text)
@@ -520,7 +524,7 @@ def test_a_long_list_of_what_is_missing_is_folded() -> None:
     walls = Isolation(level=IsolationLevel.CONFINED, missing=tuple(f"still possible: {n}" for n in range(9)))
     graded = cohort_of(sample.behind(sample.grade("ada"), walls), level=walls.level, missing=walls.missing)
 
-    for page in pages.render(graded).values():
+    for page in html_files(graded).values():
         assert "<summary>What the next better level lacks: 9 points</summary>" in page.decode()
         assert "still possible: 8" in page.decode()
     assert "still possible: 2; and 6 more, in the report)" in _shown(graded)

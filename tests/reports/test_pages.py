@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from grader.model import Certainty, CheckSpec, Cohort, Finding, Grade, IgnoredFile, Outcome, Place, Status
-from grader.reports import pages
+from grader.reports import class_page, pages
 
 from . import flood, sample
 from .gold import assert_gold
@@ -56,12 +56,11 @@ def cohort() -> Cohort:
 
 @pytest.fixture(scope="module")
 def files(cohort: Cohort) -> dict[str, bytes]:
-    return pages.render(cohort)
+    return class_page.render(cohort) | pages.render(cohort)
 
 
 def page_of(grade: Grade) -> str:
-    found = pages.render(sample.cohort(grade))
-    return next(content for name, content in found.items() if name != pages.INDEX).decode()
+    return next(iter(pages.render(sample.cohort(grade)).values())).decode()
 
 
 def test_a_students_page_is_the_one_accepted_before(files: dict[str, bytes]) -> None:
@@ -231,7 +230,7 @@ def test_ordinary_messages_are_cut_at_two_thousand_characters_and_output_at_eigh
 def test_a_class_of_nobody_has_a_page_too() -> None:
     nobody = msgspec.structs.replace(sample.cohort(), grades=())
 
-    files = pages.render(nobody)
+    files = class_page.render(nobody)
 
-    assert list(files) == ["index.html"]
+    assert not pages.render(nobody)
     assert b"No submissions." in files["index.html"]

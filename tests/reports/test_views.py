@@ -15,7 +15,7 @@ from grader.model import (
     Outcome,
     Place,
 )
-from grader.reports import markdown, pages, student_view
+from grader.reports import class_page, markdown, pages, student_view
 
 from . import sample
 
@@ -98,7 +98,7 @@ def test_checks_are_grouped_by_concept_in_the_order_of_the_assignment() -> None:
 
 
 def test_the_class_page_and_the_results_are_the_instructors_and_hold_the_full_message() -> None:
-    index = pages.render(sample.cohort(revealing(), feedback=HiddenFeedback.OUTCOME))["index.html"].decode()
+    index = class_page.render(sample.cohort(revealing(), feedback=HiddenFeedback.OUTCOME))["index.html"].decode()
 
     assert canary("MESSAGE") in index
     assert canary("FINDING") in index
