@@ -10,13 +10,15 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterable, Sized
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from grader.model import Entity, Place
 from grader.reports import cells, wording
+from grader.reports.texts import TEXTS
 
 
 class Caps(Entity, frozen=True, kw_only=True):
@@ -56,14 +58,13 @@ def fit(draw: Callable[[Caps], str], budget: int) -> bytes:
 
 @functools.cache
 def html() -> Environment:
-    """The environment of all HTML pages, with the style sheet and its hash for the content security policy."""
+    """The environment of all HTML pages."""
     environment = _environment(autoescape=True, finalize=_html_text)
     environment.filters["cut"] = _cut
     environment.filters["traceback"] = _traceback
-    source, _, _ = PackageLoader("grader.reports").get_source(environment, "style.css")
-    style = source.replace("\r\n", "\n")  # as a browser reads it before it hashes
-    environment.globals["style"] = Markup(style)  # our own file, not text from outside
-    environment.globals["style_hash"] = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment.globals["own"] = _own
+    environment.globals["hashes"] = _hashes
+    environment.globals["say"] = _said_in_html
     return environment
 
 
@@ -76,6 +77,7 @@ def markdown() -> Environment:
     environment.filters["block"] = code_block
     environment.filters["message"] = message
     environment.filters["traceback"] = _traceback_block
+    environment.globals["say"] = _said_in_markdown
     return environment
 
 
@@ -108,7 +110,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
 def _more(things: Sized, caps: Caps) -> str:
     """What a list that was cut ends with: `… and 12 more`; empty where nothing was left out."""
     left_out = len(things) - caps.items
-    return f"… and {left_out} more" if left_out > 0 else ""
+    return wording.count(left_out, "more") if left_out > 0 else ""
 
 
 def _traceback(trace: tuple[Place, ...], caps: Caps) -> str:
@@ -128,6 +130,24 @@ def _cut(text: str, limit: int) -> str:
     return wording.show(text, limit, multiline=True)
 
 
+def _said_in_html(key: str, /, **values: object) -> Markup:
+    """A text of the reports, escaped, and every value in it that is no markup as well."""
+    return Markup(escape(TEXTS.form(key, values))).format(**{name: _html_text(value) for name, value in values.items()})
+
+
+@functools.cache
+def _own(name: str) -> Markup:
+    """A style sheet or script of ours, which stands beside the templates, to be put into a page as it is."""
+    content = (files("grader.reports") / "templates" / name).read_text("utf-8")
+    return Markup(content.replace("\r\n", "\n"))  # as a browser reads it before it hashes
+
+
+def _hashes(names: Iterable[str]) -> Markup:
+    """What the content security policy of a page says of the sheets or scripts inside it."""
+    digests = (hashlib.sha256(_own(name).encode()).digest() for name in names)
+    return Markup(" ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests))
+
+
 # -- Markdown ----------------------------------------------------------------------------------------------------------
 
 _LINKS_ITSELF = re.compile(
@@ -140,6 +160,12 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 def _markdown_text(value: object) -> object:
     return prose(value) if isinstance(value, str) and not isinstance(value, Markdown) else value
+
+
+def _said_in_markdown(key: str, /, **values: object) -> Markdown:
+    """A text of the reports, escaped, and every value in it that is no Markdown as well."""
+    text = prose(TEXTS.form(key, values))
+    return Markdown(text.format(**{name: _markdown_text(value) for name, value in values.items()}))
 
 
 def prose(text: str, limit: int | None = None) -> Markdown:

@@ -21,60 +21,25 @@ from grader.model import (
     Place,
     Status,
 )
+from grader.reports.texts import TEXTS
 from grader.text import characters
 
-OUTCOME_NAMES: dict[Outcome, str] = {
-    Outcome.PASSED: "correct",
-    Outcome.FAILED: "wrong",
-    Outcome.ERRORED: "raised an error",
-    Outcome.TIMED_OUT: "timed out",
-    Outcome.KILLED: "process ended",
-    Outcome.BLOCKED: "waiting",
-    Outcome.INTERNAL: "not graded",
-}
+OUTCOME_NAMES = {outcome: TEXTS[f"outcome.{outcome}"] for outcome in Outcome}
 
-OUTCOME_SENTENCES: dict[Outcome, str] = {
-    Outcome.PASSED: "",
-    Outcome.FAILED: "Your code answered, but the answer is wrong.",
-    Outcome.ERRORED: "Your code raised an error.",
-    Outcome.TIMED_OUT: "Your code did not answer within the time allowed.",
-    Outcome.KILLED: "The process that ran your code ended before it answered.",
-    Outcome.BLOCKED: "",
-    Outcome.INTERNAL: "The grader itself failed here. This costs you no points, and a person will look at it.",
-}
+OUTCOME_SENTENCES = {outcome: TEXTS[f"outcome-sentence.{outcome}"] for outcome in Outcome}
 """What is said to a student when there is no message, or none that may be shown."""
 
-STATUS_NAMES: dict[Status, str] = {
-    Status.GRADED: "graded",
-    Status.NEEDS_ATTENTION: "needs attention",
-    Status.MISSING: "missing",
-    Status.REJECTED: "rejected",
-}
+STATUS_NAMES = {status: TEXTS[f"status.{status}"] for status in Status}
 
-ISOLATION_PROMISES: dict[IsolationLevel, str] = {
-    IsolationLevel.SEALED: "Student code has a root and processes of its own and no network; nothing of the machine is "
-    "visible to it.",
-    IsolationLevel.CONFINED: "Student code cannot read other files, touch other processes or use the network, but it "
-    "can find out which file names exist.",
-    IsolationLevel.SEPARATE_USER: "Student code runs as another user: it cannot read private files or touch other "
-    "processes, but sockets, programs and what every user may read are open to it.",
-    IsolationLevel.PROCESS_ONLY: "Student code can read the hidden checks: use this level only for code you trust.",
-}
+ISOLATION_PROMISES = {level: TEXTS[f"isolation.{level}"] for level in IsolationLevel}
 """What each level means, for instructors."""
 
 LITTLE_ISOLATION = frozenset({IsolationLevel.SEPARATE_USER, IsolationLevel.PROCESS_ONLY})
 """Levels that an instructor must not overlook."""
 
-CERTAINTY_NAMES: dict[Certainty, str] = {
-    Certainty.PROVEN: "proven by calculation",
-    Certainty.OBSERVED: "observed directly",
-}
+CERTAINTY_NAMES = {certainty: TEXTS[f"certainty.{certainty}"] for certainty in Certainty}
 
-SECOND_LOOK_WEIGHT: dict[MissingImport, str] = {
-    MissingImport.INFORM: "This only informs you: your points are those of what you handed in.",
-    MissingImport.FORGIVE: "This counts: your course forgives a missing import, and your points are those with it "
-    "supplied.",
-}
+SECOND_LOOK_WEIGHT = {policy: TEXTS[f"second-look-weight.{policy}"] for policy in MissingImport}
 """What a second look, with forgotten imports supplied, means for the points."""
 
 HEADLINE = 100
@@ -83,14 +48,6 @@ HEADLINE = 100
 _LONGEST_NAME = 120
 _LINES = "\n\t"
 _EXCEPTION = re.compile(r"\braised ([A-Z]\w{0,60})|\b([A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt|Iteration))\b")
-_HEADLINES: dict[Outcome, str] = {
-    Outcome.FAILED: "{concept}: wrong",
-    Outcome.ERRORED: "{concept}: raised {exception}",
-    Outcome.TIMED_OUT: "timed out: {concept}",
-    Outcome.KILLED: "process ended: {concept}",
-    Outcome.BLOCKED: "waiting: {concept}",
-    Outcome.INTERNAL: "not graded: {concept}",
-}
 
 
 def visible(text: str, *, multiline: bool = False) -> str:
@@ -129,7 +86,7 @@ def show(text: str, limit: int, *, multiline: bool = False, more: int = 0) -> st
 
 
 def _cut(text: str, left_out: int) -> str:
-    return f"{text.rstrip()}… ({count(left_out, 'more character')})"
+    return f"{text.rstrip()}… ({count(left_out, 'character')})"
 
 
 def number(value: float) -> str:
@@ -144,8 +101,8 @@ def evidence(value: float | int | str) -> str:
 
 
 def count(amount: int, noun: str) -> str:
-    """`1 check`, `2 checks`."""
-    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
+    """`1 check`, `2 checks`; the noun is the name of a text: `count.check`."""
+    return TEXTS.say(f"count.{noun}", n=amount)
 
 
 def place(where: Place) -> str:
@@ -155,10 +112,10 @@ def place(where: Place) -> str:
 
 def position(where: Place) -> str:
     """A place within its file: `cell 4, line 23, in forward`."""
-    parts = [] if where.cell is None else [f"cell {where.cell}"]
-    parts.append(f"line {where.line}")
+    parts = [] if where.cell is None else [TEXTS.say("place.cell", cell=where.cell)]
+    parts.append(TEXTS.say("place.line", line=where.line))
     if where.function not in ("", "<module>"):  # what Python calls the code outside of all functions
-        parts.append(f"in {show(where.function, _LONGEST_NAME)}")
+        parts.append(TEXTS.say("place.in", function=show(where.function, _LONGEST_NAME)))
     return ", ".join(parts)
 
 
@@ -174,16 +131,16 @@ def what_went_wrong(grade: Grade) -> str:
 
 def _headline(grade: Grade) -> str:
     if grade.status is Status.MISSING:
-        return "nothing handed in"
+        return TEXTS["headline.missing"]
     if grade.status is Status.REJECTED:
-        return "cannot be read"
+        return TEXTS["headline.rejected"]
     if grade.attempt is None:
-        return "not graded"
+        return TEXTS["headline.not-graded"]
     if not grade.checks:
-        return "no checks"
+        return TEXTS["headline.no-checks"]
     open_checks = [check for check in grade.checks if check.result.outcome is not Outcome.PASSED]
     if not open_checks:
-        return "all correct"
+        return TEXTS["headline.all-correct"]
     held_up = Counter(check.result.blocked_by for check in open_checks)
     first = min(open_checks, key=lambda check: (_precedence(check), -held_up[check.spec.id]))
     mistakes = [finding for finding in grade.attempt.findings if not finding.informative]
@@ -194,10 +151,10 @@ def _headline(grade: Grade) -> str:
         title = " ".join(named.title[: 2 * HEADLINE].split()).rstrip(".")
         if not more:
             return title
-        suffix = f" (+{more} more)"
+        suffix = f" {TEXTS.say('headline.more', n=more)}"
         return (title if len(title + suffix) <= HEADLINE else title[: HEADLINE - len(suffix) - 1] + "…") + suffix
     if grade.attempt.loading is Loading.NOTHING:
-        return "cannot be loaded"
+        return TEXTS["headline.not-loaded"]
     return _check_headline(first)
 
 
@@ -208,5 +165,5 @@ def _precedence(check: CheckGrade) -> int:
 
 def _check_headline(check: CheckGrade) -> str:
     found = _EXCEPTION.search(check.result.message[:2_000])
-    exception = next(filter(None, found.groups())) if found else "an error"
-    return _HEADLINES[check.result.outcome].format(concept=check.spec.concept, exception=exception)
+    exception = next(filter(None, found.groups())) if found else TEXTS["headline.an-error"]
+    return TEXTS.say(f"headline.{check.result.outcome}", concept=check.spec.concept, exception=exception)
