@@ -25,6 +25,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -77,7 +78,7 @@ class Nursery(Protocol):
         """Fork as `os.fork` does. Raises `OSError` in the parent only."""
 
     def ended(self, pid: int) -> None:
-        """A child was reaped."""
+        """A child has ended, or is about to be killed: kill all that belongs to it. It is reaped afterwards."""
 
 
 class _Plain:
@@ -122,10 +123,10 @@ class ForkServer:
                         break
                 elif (pid := self._pids.get(descriptor) or self._leaseholder(descriptor)) is not None:
                     self._end(pid)
-            self._sweep()
+            sweep(self._leases.keys())
         for pid in tuple(self._leases):
             self._end(pid)
-        self._sweep()
+        sweep(())
 
     def _accept(self, child: Child) -> bool:
         payload, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_CAP, 16)
@@ -170,10 +171,7 @@ class ForkServer:
 
     def _end(self, pid: int) -> None:
         """Kill a child and its process group unless they are dead already, reap, say how it ended, and forget it."""
-        for kill in (os.killpg, os.kill):  # it still holds its pid, so neither can hit a stranger
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                kill(pid, signal.SIGKILL)
-        _, status, usage = os.wait4(pid, 0)
+        status, usage = end(pid, self._nursery, spared=self._leases.keys() - {pid})
         fate = Fate(
             signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
@@ -181,8 +179,6 @@ class ForkServer:
             system_seconds=usage.ru_stime,
             peak=usage.ru_maxrss,
         )
-        self._nursery.ended(pid)
-        self._sweep(leaving=pid)
         self._say(pid, msgspec.json.encode(fate))
         lease = self._leases.pop(pid)
         self._poll.unregister(lease)
@@ -196,10 +192,6 @@ class ForkServer:
         with contextlib.suppress(OSError):  # the host closed the lease: nobody wants to know
             self._leases[pid].send(message, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
 
-    def _sweep(self, leaving: int | None = None) -> None:
-        """Kill and reap every child of ours that no lease knows: what submissions left behind."""
-        sweep(self._leases.keys() | {leaving})
-
 
 def become_subreaper() -> None:
     """Have what children leave behind become children of this process."""
@@ -207,36 +199,78 @@ def become_subreaper() -> None:
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def sweep(spared: Collection[int | None]) -> None:
+def end(pid: int, nursery: Nursery, *, spared: Collection[int]) -> tuple[int, resource.struct_rusage]:
+    """Kill a child and its process group unless they are dead already, and every child of this process but those
+    spared, with all that descends from them. Returns how the child ended, as `os.wait4` says it.
+
+    Everybody is killed before anybody is waited for: who is killed dies when it is given the CPU next, and hundreds who
+    are still alive would come first.
+    """
+    nursery.ended(pid)
+    kill_families([pid, *_strays(spared)])
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)  # it holds its pid until it is reaped, so this hits no stranger
+    _, status, usage = os.wait4(pid, 0)
+    sweep(spared)
+    return status, usage
+
+
+def sweep(spared: Collection[int]) -> None:
     """Kill and reap every child of this process but those spared, with all that descends from them, until there is no
-    other. They are stopped first: whoever forks faster than others are killed could go on for ever."""
-    for _ in range(1000):
-        strays = [pid for pid in children() if pid not in spared]
-        if not strays:
-            return
-        family = [*strays]
-        for pid in family:  # grows while it is walked
-            _signal(pid, signal.SIGSTOP)
-            family += children(pid)
-        for pid in family:
-            _signal(pid, signal.SIGKILL)
-        for pid in strays:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+    other. Nobody is waited for as long as new ones turn up: whoever loses its parent becomes a child of this process.
+    """
+    known: set[int] = set()
+    while strays := _strays(spared):
+        if new := [pid for pid in strays if pid not in known]:
+            kill_families(new)
+            known.update(new)
+        elif not (reaped := {pid for pid in strays if _reap(pid, os.WNOHANG)}):
+            _reap(strays[0], 0)
+        else:
+            known -= reaped
+
+
+def kill_families(pids: Collection[int]) -> None:
+    """Kill these processes and all that descends from them, and reap nobody.
+
+    Parents go before their children are looked for: the kernel gives up a fork whose process was killed meanwhile (but
+    not one that was stopped), so what is not seen then has become a child of this process, and is found there.
+    """
+    family = [*pids]
+    for pid in family:  # grows while it is walked
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        family += children(pid)
 
 
 def children(pid: int | None = None) -> list[int]:
     """The children of a process with one thread; by default of this one."""
     parent = pid or os.getpid()
     try:
-        return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        file = os.open(f"/proc/{parent}/task/{parent}/children", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return []
+    try:
+        text = b""
+        while more := os.read(file, 1 << 16):
+            text += more
+    except OSError:
+        return []
+    finally:
+        os.close(file)
+    return [int(child) for child in text.split()]
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _strays(spared: Collection[int]) -> list[int]:
+    return [pid for pid in children() if pid not in spared]
+
+
+def _reap(pid: int, options: int) -> bool:
+    """Whether a child was dead, and is gone now."""
+    try:
+        return os.waitpid(pid, options)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _require_one_thread() -> None:

@@ -174,9 +174,9 @@ def leave_a_daemon(descriptors: list[int]) -> None:
     """A grandchild in a session of its own, whose parents are gone: the classic way to escape."""
     if os.fork() == 0:
         os.setsid()
-        if os.fork() == 0:
-            os.write(descriptors[0], f"{os.getpid()}\n".encode())
+        if (daemon := os.fork()) == 0:
             loop_for_ever([])
+        os.write(descriptors[0], f"{daemon}\n".encode())  # the daemon itself may be killed before it comes to that
         os._exit(0)
     os.wait()
 

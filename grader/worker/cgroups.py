@@ -115,13 +115,16 @@ class Group:
         return True
 
     def _kill_one_by_one(self) -> bool:
+        """Everybody is signalled before anybody is looked at: until then they compete for the CPU with this process."""
         deadline = time.monotonic() + KILLING
-        while alive := {pid for pid in self.members() if _alive(pid)}:
-            if time.monotonic() > deadline:
-                return False
-            for pid in alive - {os.getpid()}:
+        while members := self.members() - {os.getpid()}:
+            for pid in members:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+            if not any(_alive(pid) for pid in members):
+                break
+            if time.monotonic() > deadline:
+                return False
             time.sleep(0.001)
         return True
 

@@ -51,7 +51,7 @@ class Nursery:
         return pid
 
     def ended(self, pid: int) -> None:
-        """Called when a child was reaped: kill what it left in its group."""
+        """Called when a child has ended, or is about to be killed: kill whoever is in its group."""
         group = self._taken.pop(pid, None)
         if group is not None and group.kill():
             self._idle.append(group)

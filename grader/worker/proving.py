@@ -68,10 +68,7 @@ def _attacks(nursery: Nursery, home: Path, targets: probes.Targets, *, forking: 
         found: list[str] = json.loads(packet) if packet else [UNLOCKED]
     except (OSError, ValueError):
         found = [UNLOCKED]
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    nursery.ended(pid)
-    forkserver.sweep(elders)
+    forkserver.end(pid, nursery, spared=elders)
     if forking and not _is_closed(ours):
         found.append(SURVIVING)
     ours.close()
@@ -94,11 +91,13 @@ def _attack(lock: Lock, home: Path, targets: probes.Targets, stream: socket.sock
 
 def _leave_a_process(stream: socket.socket) -> None:
     """Start one that gets away from its parent, and holds the stream open as long as it lives."""
-    if os.fork() == 0:
+    parent = os.fork()
+    if parent == 0:
         os.setsid()
         if os.fork() == 0:
             stream.recv(1)  # whatever else fails, it ends when the proof does
         os._exit(0)
+    os.waitpid(parent, 0)
 
 
 def _is_closed(stream: socket.socket) -> bool:

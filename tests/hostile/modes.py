@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .cases import Prepared
-from .outer import Plan
+from .outer import REFUSED, Plan
 from .verdicts import Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ SHORT = 60.0
 """What is no longer than this is waited for in silence."""
 LONGER = 60.0
 """What making and leaving the room may take."""
-TRY_NAMESPACES = """
+FIND_NAMESPACES = """
 import sys
 from grader.worker import namespaces
 found = namespaces.possible()
@@ -44,8 +44,21 @@ sys.stderr.write(f"{found.kind.value} {found.reason}")
 """
 
 
+MAKE_NAMESPACES = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import outer
+outer.separate()
+outer.mount("trial", "/tmp", "tmpfs", 0)
+"""
+
+
 class RoomError(Exception):
     """A room could not be made, or what was in it did not end as it should."""
+
+
+class RefusedError(RoomError):
+    """This machine does not allow what a room is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +115,7 @@ def plan(
         refuse=mode.refuse,
         rooms=[str(room)],
         overlays=[str(path) for path in outermost([REPOSITORY, Path(packages)])],
-        closed=sorted(closed - {str(path) for path in needed}),
+        closed=[str(path) for path in outermost([Path(place) for place in closed]) if path not in needed],
         kept=[str(path) for path in needed],
         seats=seats or {},
         watch=watch or {},
@@ -130,6 +143,7 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     as it comes when it is long.
 
     Raises:
+        RefusedError: this machine allows no room.
         RoomError: the room could not be made, or was not left in time.
     """
     room = subprocess.Popen(
@@ -147,13 +161,20 @@ def carry_out(plan: Plan) -> dict[str, Any]:
         room.wait()
     text = (said or b"").decode(errors="replace")
     if room.returncode:
-        raise RoomError(text.strip() or f"the room ended with {room.returncode}")
+        problem = RefusedError if room.returncode == REFUSED else RoomError
+        raise problem(text.strip() or f"the room ended with {room.returncode}")
     return json.loads(seen) | {"said": text}
 
 
 @cache
 def why_not(name: str, folder: Path) -> str:
-    """Why a mode is impossible here; empty where it is possible. `folder` is any that can be written to."""
+    """Why a mode is impossible here; empty where it is possible. `folder` is any that can be written to.
+
+    What this machine allows is found with plain system calls.
+
+    Raises:
+        RoomError: it allows the mode, but the room has a fault, or the grader finds something else in there.
+    """
     mode = MODES[name]
     if not sys.platform.startswith("linux"):
         return "namespaces need Linux"
@@ -162,17 +183,24 @@ def why_not(name: str, folder: Path) -> str:
     room = folder / f"possible-{name}"
     room.mkdir()
     try:
-        command = [*PYTHON, "-c", TRY_NAMESPACES]
-        seen = carry_out(plan(mode, command, room=room, folder=room, environment={}, seconds=30))
-    except RoomError as error:
+        made = attempt(mode, MAKE_NAMESPACES, room)
+        if mode.namespaces != "none" and made["code"] != 0:
+            return f"no namespaces for a {mode.namespaces}: {made['said'].strip().rpartition(chr(10))[2]}"
+        found = attempt(mode, FIND_NAMESPACES, room)
+    except RefusedError as error:
         return f"no room for a run can be made: {error}"
     finally:
         shutil.rmtree(room, ignore_errors=True)
-    if seen["code"] != 0:
-        return f"the grader's modules cannot be used there: {seen['said'].strip()[-500:]}"
-    if not seen["said"].startswith(mode.namespaces):
-        return f"expected namespaces: {mode.namespaces}, found: {seen['said'].strip()}"
+    if found["code"] != 0:
+        raise RoomError(f"the grader's modules cannot be used there: {found['said'].strip()[-500:]}")
+    if not found["said"].startswith(mode.namespaces):
+        raise RoomError(f"expected namespaces: {mode.namespaces}, found: {found['said'].strip()}")
     return ""
+
+
+def attempt(mode: Mode, code: str, room: Path) -> dict[str, Any]:
+    """Run a few lines of Python in a mode."""
+    return carry_out(plan(mode, [*PYTHON, "-c", code], room=room, folder=room, environment={}, seconds=30))
 
 
 def run(mode: Mode, prepared: Prepared, *, seconds: float = SECONDS, package: Path = REPOSITORY / "grader") -> Run:

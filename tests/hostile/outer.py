@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import hashlib
 import json
@@ -39,8 +40,10 @@ from typing import NoReturn
 
 HOST_PID = 2
 """The command is the second process in its namespace, always."""
-IMPOSSIBLE = 75
-"""Exit code where the room cannot be made; the reason stands on standard error."""
+REFUSED = 75
+"""Exit code where this machine refuses what a room is made of; the reason stands on standard error."""
+FAILED = 70
+"""Where anything else went wrong, which is a mistake in here."""
 PATIENCE = 1.0
 """Seconds that processes have to disappear after the command has ended."""
 
@@ -109,6 +112,7 @@ def arrange(plan: Plan) -> dict[str, int]:
 
     Returns what `overlay` returns.
     """
+    before = os.umask(0o022)  # other users walk through the folders that are made here
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     handles = {path: os.open(path, os.O_PATH) for path in (*plan.rooms, *plan.kept, *plan.seats.values())}
     set_attributes("/", on=MS_RDONLY, recursive=True)
@@ -129,6 +133,7 @@ def arrange(plan: Plan) -> dict[str, int]:
         put(place, handles[path], writable=True)
     for handle in handles.values():
         os.close(handle)
+    os.umask(before)
     return changes
 
 
@@ -157,16 +162,20 @@ def overlay(places: list[str]) -> dict[str, int]:
     if not places:
         return {}
     changes = {}
+    lower = {
+        place: os.open(place, os.O_PATH) for place in places
+    }  # one may be below /tmp, which is covered for a while
     mount("tmpfs", "/tmp", "tmpfs", 0, "mode=755,size=2g")
     more = ",userxattr" if os.geteuid() else ""
-    for number, place in enumerate(places):
+    for number, (place, handle) in enumerate(lower.items()):
         upper, work = Path(f"/tmp/{number}/upper"), Path(f"/tmp/{number}/work")
         work.mkdir(parents=True)
-        upper.mkdir(mode=stat.S_IMODE(os.stat(place).st_mode))
-        escaped = place.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+        upper.mkdir()  # for everybody: the place itself may be for its owner only
+        real = f"/proc/self/fd/{handle}"
         with contextlib.suppress(OSError):
-            mount("overlay", place, "overlay", 0, f"lowerdir={escaped},upperdir={upper},workdir={work}{more}")
+            mount("overlay", real, "overlay", 0, f"lowerdir={real},upperdir={upper},workdir={work}{more}")
             changes[place] = os.open(upper, os.O_PATH)
+        os.close(handle)
     checked(libc.umount2(b"/tmp", MNT_DETACH), "umount2 /tmp")
     return changes
 
@@ -263,7 +272,8 @@ def die_with_parent() -> None:
 def watch(plan: Plan, overlays: dict[str, int]) -> dict[str, object]:
     """Run the command; say how it ended, who survived it, and what of the watched folders is not as it was."""
     watched = plan.watch | {place: (f"/proc/self/fd/{handle}/.", True) for place, handle in overlays.items()}
-    before = {name: picture(*what, plan.rooms) for name, what in watched.items()}
+    elsewhere = [*plan.rooms, *plan.kept]
+    before = {name: picture(*what, elsewhere) for name, what in watched.items()}
     pid = os.fork()
     if pid == 0:
         try:
@@ -271,11 +281,11 @@ def watch(plan: Plan, overlays: dict[str, int]) -> dict[str, object]:
         except BaseException as error:
             os.write(2, f"cannot start the command: {error}\n".encode())
         finally:
-            os._exit(IMPOSSIBLE)
+            os._exit(FAILED)
     assert pid == HOST_PID
     code = wait_for(pid, time.monotonic() + plan.seconds)
     left = survivors()
-    after = {name: picture(*what, plan.rooms) for name, what in watched.items()}
+    after = {name: picture(*what, elsewhere) for name, what in watched.items()}
     return {
         "code": code,
         "survivors": left,
@@ -318,14 +328,14 @@ def told(pid: str, what: str) -> str:
         return "?"
 
 
-def picture(path: str, large: bool, rooms: list[str]) -> dict[str, str]:
+def picture(path: str, large: bool, elsewhere: list[str]) -> dict[str, str]:
     """What a folder or file holds: of each entry its kind, mode and owner, and its content; of large ones the size and
-    the time of the last change instead. Rooms inside it are left out."""
+    the time of the last change instead. What has a picture elsewhere, or cannot be changed, is left out."""
     if os.path.isfile(path):
         return {"": Path(path).read_text(errors="replace")}  # a file of /proc
     entries: dict[str, str] = {}
     for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if path in rooms or os.path.join(folder, name) not in rooms]
+        folders[:] = [name for name in folders if path in elsewhere or os.path.join(folder, name) not in elsewhere]
         for name in (*folders, *files):
             whole = os.path.join(folder, name)
             with contextlib.suppress(FileNotFoundError):
@@ -385,7 +395,7 @@ def main() -> int:
         separate()
     except OSError as error:
         sys.stderr.write(f"namespaces are refused: {error.strerror} ({error.filename})\n")
-        return IMPOSSIBLE
+        return REFUSED
     pid = os.fork()
     if pid == 0:
         try:
@@ -393,11 +403,11 @@ def main() -> int:
             os._exit(0)
         except OSError as error:
             os.write(2, f"{error.strerror} ({error.filename})\n".encode())
-            os._exit(IMPOSSIBLE)
+            os._exit(REFUSED if error.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS) else FAILED)
         except BaseException as error:
             os.write(2, f"{error!r}\n".encode())
         finally:
-            os._exit(70)
+            os._exit(FAILED)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF
 
 

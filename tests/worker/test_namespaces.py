@@ -45,6 +45,9 @@ def flags(request):
     return wanted
 
 
+of_a_user = pytest.mark.parametrize("flags", [Kind.USER], ids=["user-namespace"], indirect=True)
+
+
 def told(code, flags):
     """What a fresh process says that may clone; the code says it with `print(json.dumps(...))`."""
     command = [sys.executable, "-I", "-c", PRELUDE + textwrap.dedent(code), str(flags)]
@@ -244,9 +247,8 @@ def test_a_refused_clone_is_an_error_in_the_parent_which_goes_on():
     assert answer == ["clone", "Invalid argument", 5]
 
 
+@of_a_user
 def test_the_user_is_mapped_though_the_warm_process_may_not_be_read(flags):
-    if not flags & namespaces.NEWUSER:
-        pytest.skip("only a user namespace maps users")
     answer = told(
         """
         import ctypes
@@ -269,9 +271,8 @@ def test_what_is_possible_is_found_by_trying():
     assert (found.kind is Kind.ROOT) is (found.reason == "")
 
 
+@of_a_user
 def test_where_nothing_is_possible_the_reason_is_said_for_each_kind(flags):
-    if not flags & namespaces.NEWUSER:
-        pytest.skip("forbidding needs a user namespace")
     kind, number, reason = told(
         """
         def act():

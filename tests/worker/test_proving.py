@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +16,12 @@ import msgspec
 import pytest
 
 from grader.walls import CONFINED, EXISTENCE, NOT_LOCKED, PROCESS_ONLY, SEALED, Walls
-from grader.worker import landlock, lockdown, namespaces, privileges, probes, proving
+from grader.worker import landlock, lockdown, namespaces, probes, proving
 from grader.worker.lockdown import Plan
 from grader.worker.namespaces import Kind, Possible
 from grader.worker.nursery import Nursery
+
+from . import somebody
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="walls need Linux")
 
@@ -28,7 +29,6 @@ MEMORY = 4 << 30
 SOMEBODY = 1_500_000_000
 """A user that no machine has."""
 NONE = Possible(kind=Kind.NONE, flags=0, reason="for a test")
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 PR_SET_CHILD_SUBREAPER = 36
 
 needs_namespaces = pytest.mark.skipif(
@@ -175,37 +175,13 @@ def test_without_namespaces_only_that_files_exist_is_to_be_seen():
     )
 
 
-def become_somebody() -> None:
-    """Stop being root, and let Python be readable for who comes after, as it is for those who installed it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not privileges.can_read(SOMEBODY, [Path(os.__file__), Path(sysconfig.get_path("purelib"))]):
-        open_the_way(libc, Path(os.__file__))
-    os.setgroups([])
-    os.setresgid(SOMEBODY, SOMEBODY, SOMEBODY)
-    os.setresuid(SOMEBODY, SOMEBODY, SOMEBODY)
-    libc.prctl(4, 1, 0, 0, 0)  # dumpable, as every process is that did not change its user
-
-
-def open_the_way(libc: ctypes.CDLL, file: Path) -> None:
-    """In mounts of this process's own, replace the folder that nobody can enter by one that holds the way alone."""
-    assert libc.unshare(namespaces.NEWNS) == 0
-    assert libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
-    closed = next(folder for folder in reversed(file.parents) if not folder.stat().st_mode & 0o001)
-    inside = closed / file.relative_to(closed).parts[0]
-    descriptor = os.open(inside, os.O_PATH)
-    assert libc.mount(b"way", os.fsencode(closed), b"tmpfs", 0, b"mode=755") == 0
-    inside.mkdir()
-    assert libc.mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(inside), None, MS_BIND | MS_REC, None) == 0
-    os.close(descriptor)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are a normal user's already")
 @needs_landlock
 @pytest.mark.parametrize(("found", "level"), [(None, SEALED), (NONE, CONFINED)], ids=["namespaces", "none"])
 def test_a_normal_user_has_the_same_levels_without_control_groups(found, level):
     if found is None and (problem := namespaces._try(namespaces.ALL | namespaces.NEWUSER)):
         pytest.skip(f"refused here: {problem}")
-    walls = as_it_is(become_somebody, plain(found))
+    walls = as_it_is(lambda: somebody.become(SOMEBODY), plain(found))
 
     assert (walls.level, walls.open) == (level, () if found is None else (EXISTENCE,))
     assert not {layer.name: layer.stands for layer in walls.layers}["user of its own"]
