@@ -90,6 +90,7 @@ def layouts(
         if bool(strictly.parts.idle.all()):
             experiment = _behind_norm(experiment)
             strictly = read(experiment)
+        strictly = _with_siblings(strictly)
         found += _labelled(strictly, num_heads)
         if not found:
             found += _labelled(read(replace(experiment, tolerance=LOOSE)), num_heads)
@@ -315,36 +316,36 @@ def _affine(signatures: Signatures, blocks: tuple[Block, ...], output: Output | 
 
 
 def _by_shape(leaves: tuple[Leaf, ...], embed: int, heads: int) -> Iterator[Layout]:
-    """Weights as `torch.nn.Linear` has them, `(out, in)`, in the order of definition; then as `(in, out)`."""
+    """Weights as `torch.nn.Linear` has them, `(out, in)`, then as `(in, out)`; the output projection is defined last,
+    or first, or not at all."""
     wide = [leaf for leaf in leaves if len(leaf.shape) > 1 and any(size % embed == 0 for size in leaf.shape)]
     for turned in (False, True):
-        for with_output in (True, False):
-            inputs = wide[:-1] if with_output else wide
+        for place in (-1, 0, None) if len(wide) > 1 else (None,):
+            inputs = [leaf for leaf in wide if place is None or leaf is not wide[place]]
             axes = [_axis(leaf, embed, first=turned) for leaf in inputs]
-            out_axis = _axis(wide[-1], embed, first=not turned) if wide and with_output else None
-            if not inputs or None in axes or (with_output and out_axis is None):
-                continue
             tables = [leaf.lines(axis, embed) for leaf, axis in zip(inputs, axes, strict=True) if axis is not None]
+            output = None if place is None else _output_by_shape(leaves, wide[place], embed, turned)
+            if not inputs or None in axes or (place is not None and output is None):
+                continue
             places, biases = torch.cat(tables), _sibling_biases(leaves, inputs, tables)
             starts = torch.tensor([0, *(len(table) for table in tables)]).cumsum(0)
             rows = [torch.arange(int(a), int(b)) for a, b in pairwise(starts)]
-            output = None
-            if with_output and out_axis is not None:
-                output = Output(
-                    columns=wide[-1].lines(out_axis, embed),
-                    biases=_sibling(leaves, wide[-1], embed),
-                    paths=(wide[-1].path,),
-                    idle=False,
-                )
             for name, blocks in _arrangements(_joined(rows, embed), embed, heads):
                 yield Layout(
-                    name=f"by shape {turned} {with_output} {name}",
+                    name=f"by shape {turned} {place} {name}",
                     blocks=tuple(
                         Block(rows=places[each], biases=biases[each], paths=_paths(leaves, places[each]), idle=False)
                         for each in blocks
                     ),
                     output=output,
                 )
+
+
+def _output_by_shape(leaves: tuple[Leaf, ...], leaf: Leaf, embed: int, turned: bool) -> Output | None:
+    axis = _axis(leaf, embed, first=not turned)
+    if axis is None or leaf.shape[axis] != embed:
+        return None
+    return Output(columns=leaf.lines(axis, embed), biases=_sibling(leaves, leaf, embed), paths=(leaf.path,), idle=False)
 
 
 def _joined(tables: list[Tensor], embed: int) -> list[Tensor]:
@@ -443,12 +444,27 @@ def _diagonal(matrices: Tensor, total: int) -> Tensor:
 # -- biases and names ------------------------------------------------------------------------------------------------
 
 
+def _with_siblings(signatures: Signatures) -> Signatures:
+    """With the bias of a layer for all of its rows, where gradients were too rough to find any."""
+    leaves, none = signatures.experiment.leaves, len(signatures.experiment.values)
+    biases = signatures.row_biases
+    taken = set(biases.flatten().tolist())
+    added = torch.full((len(biases), 1), none)
+    for number in dict.fromkeys(signatures.parts.row_leaves):
+        rows = [row for row, leaf in enumerate(signatures.parts.row_leaves) if leaf == number]
+        sibling = _sibling(leaves, leaves[number], len(rows))
+        if sibling.shape[1] and bool((biases[rows] == none).all()) and int(sibling[0, 0]) not in taken:
+            added[rows] = sibling
+    return replace(signatures, row_biases=torch.cat((biases, added), 1)) if bool((added != none).any()) else signatures
+
+
 def _sibling(leaves: tuple[Leaf, ...], weight: Leaf, size: int) -> Tensor:
-    """The bias in the layer of a weight: `(size, 1)`, else `(size, 0)`."""
+    """The bias of a weight: in the same layer, or, of a parameter that is in none, defined next. `(size, n)`."""
     layer = weight.path.rpartition(".")[0]
-    for leaf in leaves:
-        if layer and leaf.path.rpartition(".")[0] == layer and leaf.shape == (size,):
-            return leaf.lines(0, size).T
+    following = leaves[leaves.index(weight) + 1 :][:1]
+    for leaf in leaves if layer else following:
+        if leaf.path.rpartition(".")[0] == layer and leaf.size == size and len(leaf.shape) < len(weight.shape):
+            return torch.arange(leaf.offset, leaf.offset + size)[:, None]
     return torch.empty(size, 0, dtype=torch.long)
 
 

@@ -83,8 +83,8 @@ def value_paths(
 
 
 def untested_paths(layout: Layout, heads: int) -> list[ValuePath]:
-    """The likely ways, for modules that do not answer about one token, or answer nan."""
-    return [option for changes in (0, 1) for option in _options(layout, heads, changes)]
+    """The unchanged ways, for modules that do not answer about one token, or answer nan."""
+    return list(_options(layout, heads, 0))
 
 
 def _options(layout: Layout, heads: int, wanted: int) -> Iterator[ValuePath]:
