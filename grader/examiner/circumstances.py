@@ -112,7 +112,7 @@ def _cells(order: Order, cells: tuple[CellRun, ...]) -> Iterator[Finding]:
             kinds.setdefault(id_, []).append(cell)
     for id_, alike in kinds.items():
         first = alike[0]
-        others = f" So it is with {len(alike) - 1} more." if len(alike) > 1 else ""
+        others = f" (And something like it in {len(alike) - 1} more.)" if len(alike) > 1 else ""
         where = first.trace[-1] if first.trace else None
         yield _observed(id_, f"{_told(id_, order, first)}{others}", where=where)
 
@@ -131,11 +131,11 @@ def _told(id_: str, order: Order, cell: CellRun) -> str:
     if id_ == "notebook-timed-out":
         return f"Cell {cell.cell} was still running when its time was up, and was stopped."
     if cell.outcome is CellOutcome.KILLED:
-        return f"Cell {cell.cell} ended the notebook's process."
+        return f"The notebook's process ended while cell {cell.cell} was running."
     if id_ == "notebook-out-of-order":
         name = _late_names(order, cell)[0]
         return f"Cell {cell.cell} uses {name}, which only cell {order.binds[name]} defines."
-    return f"Cell {cell.cell} raised {error}."
+    return f"Cell {cell.cell} raised {error.rstrip('.')}."
 
 
 def _late_names(order: Order, cell: CellRun) -> list[str]:
@@ -150,7 +150,7 @@ def _loading(session: Session) -> Iterator[Finding]:
     from_outside = _from_outside(note)
     if from_outside is not None:
         told = clean(note, limit=ERROR_SHOWN, keep_newlines=False)
-        yield _observed(from_outside, f"While the file was run, {told}.", where=session.loading_where)
+        yield _observed(from_outside, f"While the file was run, {told.rstrip('.')}.", where=session.loading_where)
     spoiled = _SPOILED.search(note)
     if spoiled is not None:
         yield _observed(

@@ -348,6 +348,27 @@ def test_a_process_that_was_left_behind_would_have_been_found():
     assert len(found) == 1
 
 
+WORTH_KNOWING = {
+    "aa_correct": set(),
+    "asks_for_input": {"input-requested"},
+    "fails_below": {"notebook-cell-failed"},
+    "ignores_interrupts": {"notebook-cell-failed"},
+    "list_is_a_tensor": {"shadowed-builtin"},
+    "trains_for_ever": {"notebook-timed-out"},
+    "wrong_order": {"notebook-out-of-order"},
+}
+"""What is told of notebooks that are right all the same."""
+
+
+@pytest.mark.parametrize("student", WORTH_KNOWING)
+def test_how_a_notebook_ran_is_told_and_costs_nothing(run: Run, student: str) -> None:
+    findings = run.attempt(student).findings
+
+    assert {finding.id for finding in findings} == WORTH_KNOWING[student]
+    assert all(finding.informative for finding in findings)
+    assert run.grades(student)["self-attention"].points == 20.0
+
+
 def test_no_file_is_left_in_the_temporary_folder(run):
     assert run.files_left == ()
 
