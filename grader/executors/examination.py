@@ -21,6 +21,7 @@ from grader.forkserver import Fate
 from grader.model import Attempt, CheckResult, Isolation, Job, Loading, Outcome, SecondLook
 from grader.notebooks.bindings import last_bindings
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
+from grader.submissions.excerpts import excerpts
 from grader.walls import NOT_LOCKED
 
 GRACE: Final = 30.0
@@ -102,7 +103,8 @@ class Examination:
         self._rooms.require_alive()  # where a notebook's worker was asked, its origin need not have been
         seconds = time.monotonic() - started
         attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
-        return attempt if self._finished is None else _complete(attempt, self._finished, self._second)
+        whole = attempt if self._finished is None else _complete(attempt, self._finished, self._second)
+        return msgspec.structs.replace(whole, excerpts=excerpts(self._job.submission, whole))
 
     @property
     def is_doubtful(self) -> bool:

@@ -29,6 +29,7 @@ from grader.model.attempt import (
 )
 from grader.model.submission import (
     Cell,
+    Excerpt,
     Flag,
     IgnoredFile,
     Job,
@@ -64,6 +65,7 @@ __all__ = [
     "Cohort",
     "Contract",
     "Entity",
+    "Excerpt",
     "Finding",
     "Flag",
     "Grade",

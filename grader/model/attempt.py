@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from grader.model.assignment import Assignment, CheckSpec
-from grader.model.submission import Flag, IgnoredFile, Place
+from grader.model.submission import Excerpt, Flag, IgnoredFile, Place
 from grader.model.vocabulary import CellOutcome, Certainty, Entity, IsolationLevel, Loading, Outcome, Status
 
 
@@ -123,6 +123,7 @@ class Attempt(Entity, frozen=True, kw_only=True):
         unexplained: where the output begins to differ from the reference, as a sentence, when no known mistake explains
             it; empty otherwise.
         pictures: attention weights on a public example, when a check about them failed.
+        excerpts: the student's lines around the places that are named in all of this.
         isolation: what its code ran behind.
         output: the beginning of what the code printed while it was loaded.
         seconds: wall time from the fork to the last outcome.
@@ -143,6 +144,7 @@ class Attempt(Entity, frozen=True, kw_only=True):
     flags: tuple[Flag, ...] = ()
     unexplained: str = ""
     pictures: tuple[AttentionPicture, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
     isolation: Isolation = Isolation(level=IsolationLevel.PROCESS_ONLY)
     output: str = ""
     seconds: float = 0.0

@@ -76,6 +76,22 @@ class Place(Entity, frozen=True, kw_only=True):
     cell: int | None = None
 
 
+class Excerpt(Entity, frozen=True, kw_only=True):
+    """Lines of a student's own file or cell, one below the other, as they were handed in.
+
+    Attributes:
+        file, cell: where they stand, as in a place.
+        first: the number of the first of them, counted as in a place.
+        inside: the quotes of the string that the first line begins in; empty where it begins outside.
+    """
+
+    file: str
+    first: int
+    lines: tuple[str, ...]
+    cell: int | None = None
+    inside: str = ""
+
+
 class PolicyHit(Entity, frozen=True, kw_only=True):
     """A forbidden function that the graded code calls, and where."""
 
