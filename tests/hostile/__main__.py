@@ -40,7 +40,7 @@ def main() -> int:
             if rows:
                 console.print(table(name, rows))
             lines.append(f"{verdicts.summary(run)} in {run.seconds:.0f} s, isolation {run.level}")
-    console.print("\n".join(lines), highlight=False)
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
     return int(wrong > 0)
 
 
