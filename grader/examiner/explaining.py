@@ -6,6 +6,7 @@ and what the output proves (`proving`). A name is claimed only for what was seen
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ from grader.examiner.outputs import explain_output, is_one_head
 from grader.examiner.precedence import in_reading_order
 from grader.examiner.scenes import Case, investigate, scene_of
 from grader.examiner.session import Session
+from grader.examiner.shapes import clashing_shapes
 from grader.model import Certainty, Contract, Finding, Flag, Place
 
 INVESTIGATIONS: Final = 4
@@ -60,7 +62,7 @@ class Notebook:
         where = fault.where if isinstance(fault, Fault) else None
         certainty = Certainty.OBSERVED if explained.error is None else Certainty.PROVEN
         evidence = {} if explained.error is None else {"relative error": explained.error}
-        found = finding(explained.id, certainty, check=check, where=where, evidence={**evidence})
+        found = finding(explained.id, certainty, check=check, where=where, evidence={**evidence, **explained.shapes})
         found = msgspec.structs.replace(found, explanation=explained.sentence or found.explanation)
         self.add(msgspec.structs.replace(found, informative=False))  # it has ended a check
         return ""
@@ -79,9 +81,10 @@ class Notebook:
         found = self._investigated(fault, session, contract, config)
         if found is None or found.id is None or found.id == "shape-error":
             more = f" With a batch: {found.sentence}" if found is not None and found.sentence else ""
-            return fault, Explained(id_, f"{CATALOGUE[id_].explanation}{more}")
+            shapes = {} if found is None else found.shapes
+            return fault, Explained(id_, f"{CATALOGUE[id_].explanation}{more}", shapes=shapes)
         said = found.sentence or CATALOGUE[found.id].explanation
-        return fault, Explained(found.id, f"{said} A single sample without the batch axis works.")
+        return fault, replace(found, sentence=f"{said} A single sample without the batch axis works.")
 
     def _investigated(
         self, fault: Fault, session: Session, contract: Contract, config: dict[str, float]
@@ -95,9 +98,9 @@ class Notebook:
         if (about_sizes or has_shape) and self._investigations < INVESTIGATIONS:
             self._investigations += 1
             case = investigate(case.here, session, contract)
-        if is_one_head(case):
-            return explain_one_head(session, contract, config) or explain_output(case)
-        return explain(case) or explain_output(case)
+        one_head = explain_one_head(session, contract, config) if is_one_head(case) else None
+        found = one_head or explain(case) or explain_output(case)
+        return None if found is None else replace(found, shapes=clashing_shapes(case))
 
     def add(self, found: Finding) -> None:
         """Keep a finding unless there is one of its id; what is proven replaces what a check only saw of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from grader.checks.faults import Raised
@@ -22,11 +22,13 @@ class Explained:
         id: the finding; None where there is a sentence but no name for it.
         sentence: with this submission's own numbers; empty where the catalogue says it all.
         error: how far the output is from what the name predicts, where that proves it.
+        shapes: those that do not fit, where it is about shapes (`grader.examiner.shapes`).
     """
 
     id: str | None
     sentence: str = ""
     error: float | None = None
+    shapes: dict[str, str] = field(default_factory=dict)
 
 
 class Mismatch:
