@@ -41,8 +41,8 @@ MET = {
     "returned": (
         changed("alone", ("return weights @ v", "return (weights @ v).mT")),
         {
-            "returned shape": "2 (batch) × 24 (embed_dim) × 5 (seq)",
-            "expected shape": "2 (batch) × 5 (seq) × 24 (embed_dim)",
+            "returned shape": "3 (batch) × 24 (embed_dim) × 5 (seq)",
+            "expected shape": "3 (batch) × 5 (seq) × 24 (embed_dim)",
         },
     ),
 }
