@@ -15,15 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
 
 from grader.attention.bench import FIRST_SIZE, SECOND_SIZE, Bench, Size, set_up
-from grader.attention.findings import Named
+from grader.attention.exposure import layout_weights
+from grader.attention.facts import gather
+from grader.attention.findings import Evidence, Named
+from grader.attention.gradients import unregistered_id
+from grader.attention.probes import observe
+from grader.attention.reference import Weights
 from grader.attention.search import Match, Search
-from grader.attention.subject import Factory, LocalSubject, NoAnswer
-from grader.attention.telling import likeliest, told
+from grader.attention.subject import Factory, LocalSubject, NoAnswer, Subject
+from grader.attention.telling import is_readable, likeliest, told, without_echoes
 
 TOLERANCE: Final = 1e-6
 """The relative error of a match, in float64: correct code that computes its scale in float32 comes within 1e-7."""
@@ -37,6 +43,7 @@ class Diagnosis:
         findings: the mistakes.
         begins: where the output begins to differ from the reference when no known mistake explains it: "one token",
             "several tokens" or "mask"; empty otherwise.
+        fact: what is not true of it that is true of every self-attention, as a sentence, where `begins` says something.
         correct: whether the output is the reference's, with and without a mask.
         match: the variant that the module is.
         bench: what was asked at the first size; None when there was no answer.
@@ -45,6 +52,7 @@ class Diagnosis:
 
     findings: tuple[Named, ...]
     begins: str = ""
+    fact: str = ""
     correct: bool = False
     match: Match | None = None
     bench: Bench | None = None
@@ -88,23 +96,47 @@ def diagnose_subjects(
     try:
         first = _bench(build, FIRST_SIZE, heads=heads, generator=generator, loud=True)
     except NoAnswer:
-        return Diagnosis(findings=())
+        return Diagnosis(findings=tuple(observe(build, heads=heads, generator=generator)))
     try:
         second = _bench(build, SECOND_SIZE, heads=heads, generator=generator, loud=False)
     except NoAnswer:
         second = None
     search = Search(first, second, tolerance=tolerance)
     matches = search.run()
-    findings = told(search, first, matches, heads=heads)
+    match = likeliest(matches)
+    proven = told(search, first, matches, heads=heads)
+    seen = observe(
+        build,
+        heads=heads,
+        read=None if match is None or not is_readable(match) else partial(_read, match),
+        scale=None if match is None else search.factor(match),
+        generator=generator,
+    )
+    findings = without_echoes((*proven, *_unregistered(first.subject), *seen))
     begins = "mask" if search.plain else "several tokens" if search.one_token else "one token"
     return Diagnosis(
         findings=findings,
         begins="" if matches else begins,
-        correct=bool(matches) and not findings,
-        match=likeliest(matches),
+        fact="" if matches else gather(first.subject, generator).beginning,
+        correct=bool(matches) and not proven,
+        match=match,
         bench=first,
         evaluations=search.evaluations,
     )
+
+
+def _read(match: Match, subject: Subject) -> Weights:
+    """The weights of another module of the same size and class."""
+    return layout_weights(match.layout, match.variant.roles, subject.values, subject.num_heads)
+
+
+def _unregistered(subject: Subject) -> tuple[Named, ...]:
+    """What `parameters()` does not find."""
+    hidden = subject.unregistered
+    if not hidden:
+        return ()
+    evidence: Evidence = {"not found": " and ".join(hidden[:2])}
+    return (Named(id=unregistered_id(hidden, subject.num_heads), certainty="observed", evidence=evidence),)
 
 
 def _bench(build: Factory, size: Size, *, heads: bool, generator: torch.Generator, loud: bool) -> Bench:

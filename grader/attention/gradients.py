@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,3 +83,20 @@ def _silent(subject: Subject, x: Tensor, generator: Generator) -> dict[str, Tens
 def _nudge(value: Tensor, generator: Generator) -> Tensor:
     noise = torch.randn(value.shape, dtype=torch.float64, generator=generator)
     return STEP * noise * value.abs().mean()
+
+
+def unregistered_id(hidden: Sequence[str], num_heads: int) -> str:
+    """What it is called that these learnable tensors are not registered: heads in a plain list are a case of its own.
+
+    Args:
+        hidden: their paths, in which a number is a place in a list: `heads.0.query.weight`.
+        num_heads: how many heads the module has.
+    """
+    places: dict[str, set[int]] = {}
+    for path in hidden:
+        steps = path.split(".")
+        for number, step in enumerate(steps):
+            if step.isdecimal():
+                places.setdefault(".".join(steps[:number]), set()).add(int(step))
+    in_lists = any(found == set(range(num_heads)) for found in places.values())
+    return "heads-python-list" if num_heads > 1 and in_lists else "parameters-unregistered"

@@ -193,6 +193,10 @@ class Search:
             self.nearest = min(self.nearest, float(others.min()))
         return [int(index) for index in fits.nonzero().flatten()]
 
+    def factor(self, match: Match) -> float:
+        """What the scores are multiplied by, in numbers, at the first size."""
+        return float(self._scale(self._first.plain, match)[0])
+
     def scale_ids(self, match: Match) -> tuple[str, ...]:
         """The ids of a wrong scale."""
         if match.factors:

@@ -32,6 +32,10 @@ class Subject(Protocol):
         """What its learnable tensors were last set to, by path: float64, in the order of definition."""
 
     @property
+    def unregistered(self) -> tuple[str, ...]:
+        """The paths of learnable tensors that `parameters()` does not find."""
+
+    @property
     def wrote_to_input(self) -> bool:
         """Whether it was seen to change a tensor that was handed in."""
 
@@ -71,6 +75,7 @@ class LocalSubject:
         if any(leaves.is_lazy(leaf) for _, leaf, _ in leaves.walk(module)):
             self._returned(torch.zeros(1, 2, embed_dim, dtype=torch.float64), None)
         self._leaves = {path: leaf for path, leaf, _ in leaves.walk(module) if leaves.has_values(leaf)}
+        self.unregistered = tuple(path for path, _, registered in leaves.walk(module) if not registered)
         shapes = {path: tuple(leaf.shape) for path, leaf in self._leaves.items()}
         self.values: dict[str, Tensor] = {}
         self.load(draw_values(shapes, embed_dim=embed_dim, gain=1.2, generator=generator))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -13,7 +14,7 @@ from grader.attention.findings import Evidence, Named
 from grader.attention.layouts import shapes_of
 from grader.attention.masking import FREE_ADDITION, FREE_FILL, WRONG
 from grader.attention.search import Match, Search
-from grader.attention.variants import IDENTITY, names
+from grader.attention.variants import IDENTITY, Variant, names
 
 
 def told(search: Search, bench: Bench, matches: tuple[Match, ...], *, heads: bool) -> tuple[Named, ...]:
@@ -58,6 +59,31 @@ def _naturalness(match: Match) -> tuple[bool, bool, int]:
     """Least is the likeliest way to have written it: roles known for sure, in the order of definition."""
     query, key, value = match.variant.roles
     return (not match.layout.sure, match.variant.transposed, (query > key) + (key > value) + (query > value))
+
+
+def is_readable(match: Match) -> bool:
+    """Whether the match is the reference, but for its scale, its masks and its output projection."""
+    return match.variant == Variant(roles=match.variant.roles) and len(set(match.variant.roles) - {IDENTITY}) == 3
+
+
+ECHOES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "attention-unused": frozenset({"dropout-never-on"}),
+        "loop-discards-heads": frozenset({"dropout-never-on"}),
+        "parameters-made-in-forward": frozenset({"not-repeatable"}),
+        "mask-stale-cache": frozenset({"answers-depend-on-history"}),
+    }
+)
+"""What is only the echo of another mistake."""
+
+
+def without_echoes(findings: tuple[Named, ...]) -> tuple[Named, ...]:
+    """The findings, each id once, without what follows from another of them."""
+    echoes = {echo for each in findings for echo in ECHOES.get(each.id, ())}
+    if not any(each.id.startswith("mask-") for each in findings):
+        echoes.add("fully-masked-row-nan")  # the reference does the same; worth knowing only where masks go wrong
+    first = {each.id: each for each in reversed(findings)}
+    return tuple(each for each in findings if first[each.id] is each and each.id not in echoes)
 
 
 Mistakes = list[tuple[tuple[str, ...], Evidence]]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from grader.attention.dropout import kept_weights, with_kept
+from grader.attention.gradients import unregistered_id
 from grader.attention.scale import name_scale
 from grader.checks.asserting import assert_same, fail, inconclusive, require
 from grader.checks.faults import Fault, Raised
@@ -278,7 +279,7 @@ def parameters_are_registered(attention: Attention) -> None:
     require(
         not hidden,
         f"parameters() does not find {' and '.join(hidden[:2])}, so training would never change it.",
-        finding="parameters-unregistered",
+        finding=unregistered_id(hidden, int(attention.config.get("num_heads", 1))),
     )
 
 

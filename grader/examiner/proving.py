@@ -63,6 +63,7 @@ class RemoteSubject:
         self.embed_dim = attention.embed_dim
         self.num_heads = num_heads
         self.wrote_to_input = False  # a check looks at that
+        self.unregistered: tuple[str, ...] = ()  # and at that
 
     @property
     def values(self) -> Mapping[str, Tensor]:
@@ -131,7 +132,7 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
         session.begin_check()
         return Proof(
             findings=tuple(_finding(each, course, session) for each in found.findings),
-            unexplained=BEGINNINGS.get(found.begins, ""),
+            unexplained=f"{BEGINNINGS.get(found.begins, '')} {found.fact}".strip(),
             pictures=tuple(_pictures(found)),
         )
     except (Fault, NoAnswer):
