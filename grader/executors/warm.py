@@ -129,16 +129,25 @@ class WarmProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         program = program or ("-m", f"grader.{room}")
         command = [sys.executable, "-I", "-B", *program, str(theirs.fileno()), *arguments]
-        with theirs:
-            self._process = subprocess.Popen(
-                command,
-                env=dict(environment),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,  # Ctrl-C in the terminal is for the host, which then ends everything in order
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command,
+                    env=dict(environment),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    start_new_session=True,  # Ctrl-C in the terminal is for the host, which then ends all in order
+                )
+        except OSError as error:
+            self._control.close()
+            self._log.close()
+            raise WarmProcessError(
+                f"{sys.executable} cannot be started: {error.strerror}",
+                room=room,
+                hint="install the grader with a Python that this user can run",
+            ) from None
         self.pid = self._process.pid
         if setup is not None:
             with sealed(setup) as descriptor:

@@ -131,6 +131,16 @@ def test_a_sealed_file_is_closed_afterwards_even_after_an_error():
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_python_that_cannot_be_run_is_reported_and_leaves_nothing_open(monkeypatch):
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(WarmProcessError, match="/nonexistent/python cannot be started: No such file") as caught:
+        WarmProcess("worker", environment={})
+
+    assert "Python that this user can run" in str(caught.value.hint)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_process_that_does_not_start_is_reported_with_its_last_words():
     process = WarmProcess("cellar", environment=QUIET)
     try:
