@@ -5,6 +5,8 @@ submissions = find          what students handed in
 plan        = match         which class is graded for which assignment
 attempts    = store, then executor
 cohort      = score
+
+Attempts that are stored can be made a cohort again (`recall`), without an executor.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from grader import provenance, submissions
 from grader.assignments import load_all
 from grader.errors import ConfigurationError, GraderError
 from grader.executors import Executor, least_isolation
+from grader.likeness import likenesses
 from grader.matching import Matching, match
 from grader.model import (
     Assignment,
@@ -43,6 +46,7 @@ from grader.store import Store
 
 LEVELS: Final = tuple(IsolationLevel)
 NOTHING_RAN: Final = Isolation(level=IsolationLevel.SEALED)
+GRADE: Final = "grade them first, with the same paths and options: `grade run`"
 
 
 class Observer(Protocol):
@@ -59,25 +63,35 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What to grade, and how.
+class Wanted:
+    """Whose work on what.
 
     Attributes:
         paths: folders or files with submissions.
+        store: where attempts are kept.
         only_assignments: ids; empty means every assignment a submission matches.
         only_student: one student's name, or None.
-        fresh: examine again what is in the store.
-        isolation: the least that attempts may have been made behind; by default, what hidden checks need.
-        executor: makes the executor for these assignments.
     """
 
     paths: tuple[Path, ...]
     assignments: Path
     solutions: Path
     store: Path
-    executor: Callable[[tuple[Assignment, ...]], Executor]
     only_assignments: tuple[str, ...] = ()
     only_student: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Wanted):
+    """What to grade, and how.
+
+    Attributes:
+        fresh: examine again what is in the store.
+        isolation: the least that attempts may have been made behind; by default, what hidden checks need.
+        executor: makes the executor for these assignments.
+    """
+
+    executor: Callable[[tuple[Assignment, ...]], Executor]
     fresh: bool = False
     isolation: IsolationLevel | None = None
 
@@ -111,9 +125,37 @@ def run(request: Request, observer: Observer) -> Cohort:
     for job in plan.jobs:
         attempt = known.get(job.key) or made.get((job.submission.student, job.key))
         if attempt is not None:
-            own = msgspec.structs.replace(attempt, student=job.submission.student)
-            grades.append(score(job.assignment, job.submission, own, reused=job.key in known))
-    return _cohort(assignments, grades, interrupted=interrupted)
+            grades.append(_grade(job, attempt, reused=job.key in known))
+    return _cohort(assignments, grades, plan.jobs, interrupted=interrupted)
+
+
+def recall(wanted: Wanted) -> Cohort:
+    """The cohort of a class as its stored attempts have it; nothing is examined.
+
+    What was not examined as it is now, with these checks and this grader, is left out and counted as ungraded.
+
+    Raises:
+        ConfigurationError: nothing of it was graded before.
+        GraderError: assignments, paths or the store cannot be used.
+    """
+    assignments = load_all(wanted.assignments, solutions=wanted.solutions, only=wanted.only_assignments)
+    handed_in = _chosen(submissions.find(wanted.paths), wanted.only_student)
+    if not wanted.store.is_file():
+        raise ConfigurationError(f"nothing was graded yet: there is no {wanted.store}", path=wanted.store, hint=GRADE)
+    with Store(wanted.store) as store:
+        plan = _plan(handed_in, assignments, known=_known(wanted, assignments), salt=store.salt)
+        stored = [(job, store.get(job.key)) for job in plan.jobs]
+    grades = [*plan.settled, *(_grade(job, attempt, reused=True) for job, attempt in stored if attempt is not None)]
+    if stored and all(attempt is None for _, attempt in stored):
+        what = f"none of these {len(stored)} submissions was graded as it is now, with these checks and this grader"
+        raise ConfigurationError(what, path=wanted.store, hint=GRADE)
+    return _cohort(assignments, grades, plan.jobs)
+
+
+def _grade(job: Job, attempt: Attempt, *, reused: bool) -> Grade:
+    """The score of an attempt, which may be another student's with the very same files."""
+    own = msgspec.structs.replace(attempt, student=job.submission.student)
+    return score(job.assignment, job.submission, own, reused=reused)
 
 
 def _chosen(found: tuple[Submission, ...], only: str | None) -> tuple[Submission, ...]:
@@ -126,15 +168,15 @@ def _chosen(found: tuple[Submission, ...], only: str | None) -> tuple[Submission
     return chosen
 
 
-def _known(request: Request, assignments: tuple[Assignment, ...]) -> tuple[Assignment, ...] | None:
+def _known(wanted: Wanted, assignments: tuple[Assignment, ...]) -> tuple[Assignment, ...] | None:
     """All assignments there are, when only some were asked for: a class that fits another one is not meant for these.
 
     None when all were asked for. One that cannot be read does not stand in the way of the others.
     """
-    if not request.only_assignments:
+    if not wanted.only_assignments:
         return None
     try:
-        return load_all(request.assignments, solutions=request.solutions)
+        return load_all(wanted.assignments, solutions=wanted.solutions)
     except GraderError:
         return assignments
 
@@ -241,7 +283,10 @@ def _examine(
     return made, False
 
 
-def _cohort(assignments: tuple[Assignment, ...], grades: list[Grade], *, interrupted: bool) -> Cohort:
+def _cohort(
+    assignments: tuple[Assignment, ...], grades: list[Grade], jobs: list[Job], *, interrupted: bool = False
+) -> Cohort:
+    examined = sum(grade.attempt is not None for grade in grades)
     walls = [grade.attempt.isolation for grade in grades if grade.attempt is not None]
     return Cohort(
         grader=grader.__version__,
@@ -251,4 +296,6 @@ def _cohort(assignments: tuple[Assignment, ...], grades: list[Grade], *, interru
         grades=tuple(sorted(grades, key=lambda grade: (grade.student, grade.assignment))),
         finished=datetime.now().astimezone().isoformat(timespec="seconds"),
         interrupted=interrupted,
+        ungraded=len(jobs) - examined,
+        likenesses=likenesses(jobs),
     )

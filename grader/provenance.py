@@ -6,8 +6,12 @@ import functools
 import hashlib
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import grader
+
+SHOWING: Final = frozenset({"cli", "reports"})
+"""Rooms of the host from which no verdict comes: nothing that makes one imports them."""
 
 
 def torch_version() -> str:
@@ -17,10 +21,15 @@ def torch_version() -> str:
 
 @functools.cache
 def grader_digest() -> str:
-    """SHA-256 over the grader's own source files: a change to them may change verdicts."""
+    """SHA-256 over the grader's own source files: a change to them may change verdicts.
+
+    What only shows verdicts is left out, so that attempts made before can be shown in another way.
+    """
     root = Path(grader.__file__).parent
     digest = hashlib.sha256(grader.__version__.encode())
     for file in sorted(root.rglob("*.py")):
+        if file.relative_to(root).parts[0] in SHOWING:
+            continue
         digest.update(file.relative_to(root).as_posix().encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()

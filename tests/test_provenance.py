@@ -55,3 +55,13 @@ def test_the_digest_changes_with_any_source_file_and_with_nothing_else(tmp_path)
 
     assert before == with_notes == provenance.grader_digest()
     assert len({before, edited, renamed}) == 3
+
+
+def test_what_only_shows_verdicts_is_not_part_of_the_digest(tmp_path):
+    copy = tmp_path / "grader"
+    shutil.copytree(Path(grader.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for showing in ("cli/run.py", "reports/terminal.py"):
+        with (copy / showing).open("a") as file:
+            file.write("# a comment\n")
+
+    assert digest_of(tmp_path) == provenance.grader_digest()

@@ -12,6 +12,7 @@ import grader
 from grader.cli.doctor import doctor_command
 from grader.cli.exits import Exit
 from grader.cli.explain import explain_command
+from grader.cli.report import report_command
 from grader.cli.run import run_command
 from grader.errors import GraderError
 
@@ -31,6 +32,7 @@ def command() -> None:
 
 
 command.add_command(run_command, "run")
+command.add_command(report_command, "report")
 command.add_command(doctor_command, "doctor")
 command.add_command(explain_command, "explain")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from grader.model.assignment import Assignment, CheckSpec
+from grader.model.overview import Changes, Likeness
 from grader.model.submission import Excerpt, Flag, IgnoredFile, Place
 from grader.model.vocabulary import CellOutcome, Certainty, Entity, IsolationLevel, Loading, Outcome, Status
 
@@ -189,6 +190,9 @@ class Cohort(Entity, frozen=True, kw_only=True):
         grades: by student, then assignment.
         finished: local time the run ended, ISO 8601 with offset.
         interrupted: whether the run was stopped before every job was done.
+        ungraded: how many submissions were to be graded and have no attempt.
+        likenesses: submissions whose code is nearly the same.
+        changes: what is different from the last run; None where there was none, or none of it is known.
     """
 
     grader: str
@@ -198,3 +202,6 @@ class Cohort(Entity, frozen=True, kw_only=True):
     grades: tuple[Grade, ...]
     finished: str
     interrupted: bool = False
+    ungraded: int = 0
+    likenesses: tuple[Likeness, ...] = ()
+    changes: Changes | None = None

@@ -8,7 +8,21 @@ import re
 from collections.abc import Sized
 from typing import TypeAlias
 
-from grader.model import CellRun, CheckGrade, CheckResult, Cohort, Finding, Flag, Grade, Isolation, Place, SecondLook
+from grader.model import (
+    CellRun,
+    Change,
+    Changes,
+    CheckGrade,
+    CheckResult,
+    Cohort,
+    Finding,
+    Flag,
+    Grade,
+    Isolation,
+    Likeness,
+    Place,
+    SecondLook,
+)
 from grader.reports.names import report_paths
 from grader.reports.templating import LADDER, Caps
 from grader.reports.wording import clip
@@ -44,6 +58,7 @@ def _cohort(cohort: Cohort) -> Json:
         "torch": cohort.torch,
         "finished": cohort.finished,
         "interrupted": cohort.interrupted,
+        "ungraded": cohort.ungraded,
         "isolation": _isolation(cohort.isolation, caps),
         "assignments": [
             {
@@ -53,8 +68,45 @@ def _cohort(cohort: Cohort) -> Json:
             }
             for assignment in cohort.assignments
         ],
+        "likenesses": [_likeness(likeness, caps) for likeness in cohort.likenesses],
+        "changes": _changes(cohort.changes, caps) if cohort.changes else None,
         "submissions": [_bounded(grade, reports[grade.student, grade.assignment]) for grade in cohort.grades],
     }
+
+
+def _likeness(likeness: Likeness, caps: Caps) -> Json:
+    members: dict[str, Json] = {
+        "assignment": likeness.assignment,
+        "students": _texts(likeness.students, caps, _PATH),
+        "similarity": _points(likeness.similarity),
+        "size": likeness.size,
+    }
+    return members | _left_out(caps.items, students=likeness.students)
+
+
+def _changes(changes: Changes, caps: Caps) -> Json:
+    return {
+        "since": clip(changes.since, caps.source),
+        "changes": [_change(change, caps) for change in changes.changes],
+        "edited": changes.edited,
+        "added": changes.added,
+        "removed": changes.removed,
+        "grader": clip(changes.grader, caps.source),
+        "torch": clip(changes.torch, caps.source),
+    }
+
+
+def _change(change: Change, caps: Caps) -> Json:
+    members: dict[str, Json] = {
+        "student": clip(change.student, _PATH),
+        "assignment": change.assignment,
+        "before": _points(change.before),
+        "after": _points(change.after),
+        "edited": change.edited,
+    }
+    titles = {name: getattr(change, name) for name in ("gained", "lost", "found", "gone")}
+    members |= {name: _texts(texts, caps, caps.source) for name, texts in titles.items()}
+    return members | _left_out(caps.items, **titles)
 
 
 def _bounded(grade: Grade, report: str) -> Json:

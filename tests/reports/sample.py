@@ -12,6 +12,8 @@ from grader.model import (
     CellOutcome,
     CellRun,
     Certainty,
+    Change,
+    Changes,
     CheckGrade,
     CheckResult,
     CheckSpec,
@@ -24,6 +26,7 @@ from grader.model import (
     IgnoredFile,
     Isolation,
     IsolationLevel,
+    Likeness,
     Limits,
     Loading,
     Outcome,
@@ -83,6 +86,34 @@ SCALED = Finding(
 )
 FLAGGED = Flag(
     id="forbidden-api", message="`torch.nn.MultiheadAttention` is named in a string that is executed.", where=WHERE
+)
+TWINS = Likeness(assignment="self-attention", students=("frances", "grace"), similarity=0.9375, size=128)
+CHANGES = Changes(
+    since="2026-03-13T18:00:00+01:00",
+    changes=(
+        Change(
+            student="alan",
+            assignment="self-attention",
+            before=5.0,
+            after=12.0,
+            edited=True,
+            gained=(SPECS[2].title, SPECS[3].title, SPECS[4].title),
+            gone=(SCALED.title,),
+        ),
+        Change(
+            student="frances",
+            assignment="self-attention",
+            before=12.0,
+            after=10.0,
+            edited=False,
+            lost=(SPECS[3].title,),
+            found=("Weights that are not normalised",),
+        ),
+    ),
+    edited=2,
+    added=1,
+    removed=3,
+    grader="0.0.9",
 )
 HOSTILE_NAMES = (
     "<script>alert(1)</script>",
@@ -348,7 +379,7 @@ def ordinary_grades() -> tuple[Grade, ...]:
 
 
 def cohort(*grades: Grade, feedback: HiddenFeedback = HiddenFeedback.DIAGNOSIS, interrupted: bool = False) -> Cohort:
-    """A cohort of these grades, or of all ordinary ones and one for each hostile name."""
+    """A cohort of these grades; or of all ordinary ones and one for each hostile name, the second run of its class."""
     return Cohort(
         grader="0.1.0",
         torch="2.13.0",
@@ -360,4 +391,6 @@ def cohort(*grades: Grade, feedback: HiddenFeedback = HiddenFeedback.DIAGNOSIS, 
         grades=grades or (*ordinary_grades(), *map(hostile, HOSTILE_NAMES)),
         finished="2026-03-14T15:09:26+01:00",
         interrupted=interrupted,
+        likenesses=() if grades else (TWINS,),
+        changes=None if grades else CHANGES,
     )
