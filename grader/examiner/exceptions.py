@@ -156,6 +156,12 @@ def _not_callable(scene: Scene, found: re.Match[str]) -> Explained | None:
     return Explained(None, f"A value of type {found[1]} is called like a function; perhaps an operator is missing.")
 
 
+def _missing(scene: Scene, found: re.Match[str]) -> Explained | None:
+    if scene.fault.where is None:
+        return Explained(None, f"It is called as the contract says. {found[2]} needs a default value.")
+    return Explained(None, f"{found[1]} is called without {found[2]}.")
+
+
 def _attribute(scene: Scene, found: re.Match[str]) -> Explained | None:
     owner, name = found[1], found[2]
     if owner in _CONTAINERS:
@@ -232,7 +238,11 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     (r"not implemented for '(\w{1,20})'", _no_kernel),
     (r"^NotImplementedError", _means("not-implemented")),
     # -- numbers that are no tensors, and tensors that are no numbers
-    (r"got float|element of type float|^TypeError: new\(\) .{0,60} got \([^)]{0,40}float|'float' object cannot be interpreted|tuple of ints, not float", _float_size),
+    (
+        r"got float|element of type float|'float' object cannot be interpreted|tuple of ints, not float"
+        r"|^TypeError: new\(\) .{0,60} got \([^)]{0,40}float",
+        _float_size,
+    ),
     (
         r"^TypeError: sqrt\(\).{0,60} must be Tensor, not (int|float)",
         _means("sqrt-of-int", "torch.sqrt is given a plain {0}, not a tensor."),
@@ -290,8 +300,8 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     (r"non-empty (?:list of Tensors|TensorList)", _means(None, "The list of tensors to be joined is empty.")),
     # -- arguments
     (
-        rf"{_NAME}\(\) missing [0-9]{{1,2}} required positional arguments?: ([\w'\", ]{{1,80}})",
-        _means(None, "{0} is called without {1}."),
+        rf"{_NAME}\(\) missing [0-9]{{1,2}} required (?:positional|keyword-only) arguments?: ([\w'\", ]{{1,80}})",
+        _missing,
     ),
     (
         rf"{_NAME}\(\) takes (?:from [0-9] to )?([0-9]{{1,2}}) positional arguments? but ([0-9]{{1,2}}) were given",

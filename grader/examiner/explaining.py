@@ -97,7 +97,10 @@ class Notebook:
         has_shape = isinstance(fault, WrongResult) and fault.shape is not None
         if (about_sizes or has_shape) and self._investigations < INVESTIGATIONS:
             self._investigations += 1
-            case = investigate(case.here, session, contract)
+            try:
+                case = investigate(case.here, session, contract)
+            except Fault:  # it would be so again, and may have taken long
+                self._investigations = INVESTIGATIONS
         one_head = explain_one_head(session, contract, config) if is_one_head(case) else None
         found = one_head or explain(case) or explain_output(case)
         return None if found is None else replace(found, shapes=clashing_shapes(case))

@@ -19,6 +19,7 @@ from grader.attention import draw_tokens, relative_error
 from grader.checks.faults import Fault
 from grader.examiner.answers import Unfit, first_tensor
 from grader.examiner.mismatch import Explained
+from grader.examiner.scenes import PATIENCE
 from grader.examiner.session import Session
 from grader.examiner.student import Student
 from grader.model import Contract
@@ -45,7 +46,7 @@ def explain_one_head(session: Session, contract: Contract, config: dict[str, flo
     if heads < 2 or embed % heads:
         return None
     generator = torch.Generator().manual_seed(17)
-    session.begin_check()
+    session.begin_check(at_most=PATIENCE)
     try:
         attention = Student(session, contract, generator)(**config)
         values = {path: value * (value.dim() > 1) for path, value in attention.values.items()}

@@ -3,29 +3,34 @@
 One message shows numbers, and most numbers can stand for several things. So the class is built and called once more,
 where heads, features, samples and tokens are all different: what a number stands for must then fit both messages, and
 a number that has not changed is written in the code. Where the second call goes well, the first is repeated on a newly
-built module: if that goes well too, the module has kept something from earlier calls.
+built module. If that goes well too, but no more once that module was called at other sizes, it keeps something from
+earlier calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from grader.attention import draw_tokens
-from grader.checks.faults import Fault, Raised, WrongResult
-from grader.errors import WireError
+from grader.checks.faults import Raised, WrongResult
 from grader.examiner.adapting import contract_names, plan_call
-from grader.examiner.answers import wrong_result
+from grader.examiner.answers import Unfit, wrong_result
+from grader.examiner.attention import Attention
 from grader.examiner.session import Session
 from grader.examiner.sizes import CallSizes, other_than
 from grader.examiner.student import Student, shapes_key
 from grader.model import Contract
 
 Shape = tuple[int, ...]
+
+PATIENCE: Final = 2.0
+"""Seconds for doing the same once more. It has just been done, so it takes no longer unless something is odd."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,7 @@ class Case:
     Attributes:
         here: the call that is to be explained.
         there: the same at other sizes; None where it was not tried, went well, or ended otherwise.
-        is_kept: whether the very same call goes well on a newly built module.
+        is_kept: whether the very same call goes well, but not after another: something is kept from that.
     """
 
     here: Scene
@@ -84,37 +89,70 @@ def scene_of(fault: Raised | WrongResult, session: Session, contract: Contract, 
 
 
 def investigate(scene: Scene, session: Session, contract: Contract) -> Case:
-    """Have the same done at other sizes, and if that goes well, once more at these on a new module."""
-    config = session.memory.get("config", {})
+    """Have the same done at other sizes; if that goes well, find out whether an earlier call stands in the way.
+
+    Raises:
+        Fault: the code took too long, or ended its process.
+    """
+    config, stage = session.memory.get("config", {}), _Stage(scene, session, contract)
+    other = other_than(scene.sizes)
     try:
-        there = _again(scene, other_than(scene.sizes), session, contract)
-        is_kept = (
-            there is None and scene.sizes.seq is not None and _again(scene, scene.sizes, session, contract) is None
-        )
+        there = stage.again(other)
+        is_kept = there is None and scene.sizes.seq is not None and stage.is_spoiled_by(other)
         return Case(here=scene, there=there, is_kept=is_kept)
-    except (Fault, WireError):
-        return Case(here=scene)
     finally:
         session.memory["config"] = config
 
 
-def _again(scene: Scene, sizes: CallSizes, session: Session, contract: Contract) -> Scene | None:
-    """The scene that the same call makes at these sizes on a newly built module; None when it goes well."""
-    wanted = contract_names(contract.construct)
-    config = {"embed_dim": sizes.embed, "num_heads": sizes.heads}
-    chosen = {name: value for name, value in config.items() if name in wanted and value is not None}
-    session.begin_check()
-    try:
-        student = Student(session, contract, torch.Generator())
-        attention = student.for_trial(batched=sizes.batch is not None or sizes.seq is None, **chosen)
+class _Stage:
+    """Where a scene is played again, each time with a newly built module."""
+
+    def __init__(self, scene: Scene, session: Session, contract: Contract) -> None:
+        self._scene = scene
+        self._session = session
+        self._contract = contract
+        self._wanted = contract_names(contract.construct)
+
+    def again(self, sizes: CallSizes, *, before: CallSizes | None = None) -> Scene | None:
+        """The scene that the same call makes at these sizes; None when it goes well.
+
+        With `before`, the module is called at those sizes first; None also when that does not go well.
+        """
+        config = {"embed_dim": sizes.embed, "num_heads": sizes.heads}
+        chosen = {name: value for name, value in config.items() if name in self._wanted and value is not None}
+        self._session.begin_check(at_most=PATIENCE)
+        try:
+            student = Student(self._session, self._contract, torch.Generator())
+            attention = student.for_trial(batched=sizes.batch is not None or sizes.seq is None, **chosen)
+            if before is not None and not self._goes_well(attention, before):
+                return None
+            answer = self._call(attention, sizes)
+        except (Raised, WrongResult) as fault:
+            return scene_of(fault, self._session, self._contract, {**chosen})
+        if answer is None or isinstance(answer, Tensor):
+            return None
+        return scene_of(wrong_result(answer), self._session, self._contract, {**chosen})
+
+    def is_spoiled_by(self, other: CallSizes) -> bool:
+        """Whether the very same call goes well with a new module, and wrong once it was called at other sizes."""
+        sizes = self._scene.sizes
+        if self.again(sizes) is not None:
+            return False
+        spoiled = self.again(sizes, before=replace(sizes, batch=other.batch, seq=other.seq))
+        return spoiled is not None and spoiled.fault.where == self._scene.fault.where
+
+    def _goes_well(self, attention: Attention, sizes: CallSizes) -> bool:
+        try:
+            return isinstance(self._call(attention, sizes), Tensor)
+        except (Raised, WrongResult):
+            return False
+
+    def _call(self, attention: Attention, sizes: CallSizes) -> Tensor | Unfit | None:
+        """What it returns at these sizes; None where the scene was no call."""
         if sizes.seq is None or sizes.embed is None:
             return None
-        generator = torch.Generator().manual_seed(13)
-        x = draw_tokens(sizes.batch or 1, sizes.seq, sizes.embed, generator)
-        answer = attention.answer(x, _mask_like(scene, sizes))
-    except (Raised, WrongResult) as fault:
-        return scene_of(fault, session, contract, {**chosen})
-    return None if isinstance(answer, Tensor) else scene_of(wrong_result(answer), session, contract, {**chosen})
+        x = draw_tokens(sizes.batch or 1, sizes.seq, sizes.embed, torch.Generator().manual_seed(13))
+        return attention.answer(x, _mask_like(self._scene, sizes))
 
 
 def _mask_like(scene: Scene, sizes: CallSizes) -> Tensor | None:

@@ -135,9 +135,10 @@ class Session:
         left = self._job_deadline - time.monotonic()
         return left >= ANOTHER_LOOK * (self._limits.seconds - left)
 
-    def begin_check(self) -> None:
-        """Start the clock of a check."""
-        self._check_deadline = min(time.monotonic() + self._limits.check_seconds, self._job_deadline)
+    def begin_check(self, *, at_most: float = math.inf) -> None:
+        """Start the clock of a check, or of something that may take less than one."""
+        seconds = min(self._limits.check_seconds, at_most)
+        self._check_deadline = min(time.monotonic() + seconds, self._job_deadline)
 
     def open(self) -> wire.Opened:
         """Make sure that a worker holds the loaded submission. Raises the fault that prevents it, every time."""

@@ -248,6 +248,8 @@ def test_a_class_without_a_method_forward_is_told_so(tmp_path: Path) -> None:
 # -- what has no name, and is explained all the same -------------------------------------------------------------------
 
 REMARKS = [
+    ("'dropout' needs a default value", changed("alone", ("dropout=0.0", "dropout"))),
+    ("'scale' needs a default value", changed("alone", ("dropout=0.0", "*, scale"))),
     (
         "mask is None then",
         changed("alone", ("if mask is not None:\n            scores", "scores"), ("(mask == 0", "(mask.logical_not()")),

@@ -7,7 +7,7 @@ import pytest
 from grader.checks.faults import Fault, Raised
 from grader.examiner.explaining import INVESTIGATIONS, Notebook
 from grader.examiner.mismatch import text_of
-from grader.examiner.scenes import Case, Scene, investigate, scene_of
+from grader.examiner.scenes import PATIENCE, Case, Scene, investigate, scene_of
 from grader.examiner.sizes import CallSizes, other_than
 
 from .raising import SEVERAL, SINGLE, changed, noted, opened, use
@@ -138,3 +138,34 @@ def test_a_constructor_that_raises_is_built_elsewhere_and_not_called(tmp_path: P
 
 def test_a_scene_without_a_call_has_no_sizes() -> None:
     assert Scene(fault=None, sizes=CallSizes()).sizes.named == {}  # type: ignore[arg-type]
+
+
+def test_what_goes_wrong_now_and_then_was_not_kept(tmp_path: Path) -> None:
+    now_and_then = "M.calls = getattr(M, 'calls', 0) + 1\n        M.calls == 4 and q @ k\n        return weights"
+    session = opened(tmp_path, changed("alone", ("return weights", now_and_then)))
+    with pytest.raises(Raised) as caught:
+        use(session, SINGLE, ((3, 5), (3, 5), (3, 5), (3, 5)), masked=False, slopes=False)
+    case = investigate(scene_of(caught.value, session, SINGLE, session.memory["config"]), session, SINGLE)
+
+    assert case.there is None
+    assert not case.is_kept
+
+
+def test_code_that_takes_long_elsewhere_is_not_asked_again(tmp_path: Path) -> None:
+    """Here the time is used up by turning the clock forward, as the code would by being slow."""
+    session = opened(tmp_path, changed("alone", ("q @ k.transpose(-2, -1)", "q @ k")))
+    with pytest.raises(Raised) as caught:
+        use(session, SINGLE, (), masked=False, slopes=False)
+    builds: list[float] = []
+
+    def begin(*, at_most: float = 0.0) -> None:
+        builds.append(at_most)
+        session._check_deadline = 0.0
+
+    session.begin_check = begin  # type: ignore[method-assign]
+    notebook = Notebook()
+    for _ in range(3):
+        notebook.note("test_it.py::test_it", caught.value, session, SINGLE)
+
+    assert builds == [PATIENCE]
+    assert [finding.id for finding in notebook.findings()] == ["keys-not-transposed"]
