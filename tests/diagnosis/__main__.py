@@ -31,6 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many of each kind")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth of each kind")
+    parser.add_argument("--drawing", type=int, default=0, metavar="N", help="other submissions of the same kinds")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="at the same time")
     parser.add_argument(
         "--show", metavar="NAME", help="print the sources with this in their name, and diagnose nothing"
@@ -40,7 +41,7 @@ def main() -> int:
     words = [*(asked.only or []), *([asked.show] if asked.show else [])]
     submissions: list[Submission] = []
     for kind in asked.kind or KINDS:
-        members = [made for made in of_kind(kind) if all(word in made.name for word in words)]
+        members = [made for made in of_kind(kind, asked.drawing) if all(word in made.name for word in words)]
         submissions += members[:: asked.every][: asked.limit]
     if asked.show or asked.list:
         for made in submissions:

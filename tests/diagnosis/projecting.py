@@ -203,6 +203,8 @@ def interleaved(plan: Plan, hand: Hand) -> Lines:
     by_head = split_one("x", plan, hand, "heads")
     if plan.roles == "xxx":
         return [f"$q = $k = $v = {by_head}"]
+    if plan.roles == "qqq" and plan.split == "shared":
+        return [f"$z = {by_head}", "$q = $k = $v = self.$qkv($z)", *activation(plan, hand)]
     if plan.roles == "qqq":
         return [f"$q = $k = $v = {split_one('self.$qkv(x)', plan, hand, 'heads')}", *activation(plan, hand)]
     made_of = {

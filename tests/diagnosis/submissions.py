@@ -1,6 +1,7 @@
 """Everything that is diagnosed: one mistake, two, three, none, and modules that are no plain attention.
 
-The lists are the same on every machine: what is drawn is drawn from a submission's name.
+The lists are the same on every machine: what is drawn is drawn from a submission's name. Another drawing, by number,
+makes other lists of the same kind: other styles and ways, hands and pairs.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ class Submission:
         return tuple(MISTAKES[name] for name in self.planted)
 
 
-def composed(kind: str, style: Style, mistakes: tuple[Mistake, ...], number: int) -> Submission:
+def composed(kind: str, style: Style, mistakes: tuple[Mistake, ...], number: int, drawing: int = 0) -> Submission:
     """A submission with mistakes."""
-    name = f"{kind}/{'+'.join(entry.name for entry in mistakes)}/{style.name}/{number}"
+    name = f"{kind}/{'+'.join(entry.name for entry in mistakes)}/{style.name}/{numbered(number, drawing)}"
     hand = hand_of(name)
     return Submission(
         name=name,
@@ -71,12 +72,19 @@ def composed(kind: str, style: Style, mistakes: tuple[Mistake, ...], number: int
     )
 
 
+def numbered(number: int, drawing: int) -> str:
+    """A number that is another one in every drawing."""
+    return f"{drawing}.{number}" if drawing else str(number)
+
+
 # -- one mistake -------------------------------------------------------------------------------------------------------
 
 
-def by_style(entries: tuple[Mistake, ...], *, heads: bool, start: int) -> Iterator[tuple[Style, Mistake]]:
+def by_style(entries: tuple[Mistake, ...], *, heads: bool, start: int, drawing: int) -> Iterator[tuple[Style, Mistake]]:
     """Styles in turn, from another one for every id, each with the way that was written least so far."""
     written: Counter[str] = Counter()
+    start, first = start + 5 * drawing, drawing % len(entries)
+    entries = entries[first:] + entries[:first]
     styles = list((STYLES if heads else ONE_HEAD).values())
     for style in styles[start % len(styles) :] + styles[: start % len(styles)]:
         fitting = [entry for entry in entries if fits(entry, style)]
@@ -87,30 +95,31 @@ def by_style(entries: tuple[Mistake, ...], *, heads: bool, start: int) -> Iterat
 
 
 @cache
-def singles() -> tuple[Submission, ...]:
+def singles(drawing: int = 0) -> tuple[Submission, ...]:
     """Every id in several styles, and every way to make it at least once."""
     found = []
     for start, entries in enumerate(BY_ID.values()):
-        chosen = list(itertools.islice(by_style(entries, heads=True, start=start), STYLES_PER_ID))
+        chosen = list(itertools.islice(by_style(entries, heads=True, start=start, drawing=drawing), STYLES_PER_ID))
         missing = [entry for entry in entries if entry not in {made for _, made in chosen}]
         chosen += [(styles_for(entry)[start % len(styles_for(entry))], entry) for entry in missing if styles_for(entry)]
         while 0 < len(chosen) < FEWEST:
             chosen += chosen[: FEWEST - len(chosen)]
         for number, (style, entry) in enumerate(chosen):
             kind = "facts" if entry.fact else "singles"
-            found.append(composed(kind, style, (entry,), number))
+            found.append(composed(kind, style, (entry,), number, drawing))
     return tuple(found)
 
 
 @cache
-def one_head() -> tuple[Submission, ...]:
+def one_head(drawing: int = 0) -> tuple[Submission, ...]:
     """The same for classes with one head."""
     found = []
     for start, entries in enumerate(BY_ID.values()):
         wanted = 1 if all(entry.fact for entry in entries) else 2
-        for number, (style, entry) in enumerate(itertools.islice(by_style(entries, heads=False, start=start), wanted)):
+        chosen = itertools.islice(by_style(entries, heads=False, start=start, drawing=drawing), wanted)
+        for number, (style, entry) in enumerate(chosen):
             if not entry.fact:
-                found.append(composed("one-head", style, (entry,), number))
+                found.append(composed("one-head", style, (entry,), number, drawing))
     return tuple(found)
 
 
@@ -145,9 +154,9 @@ def together(entries: tuple[Mistake, ...]) -> bool:
     )
 
 
-def several(kind: str, number: int, wanted: int) -> tuple[Submission, ...]:
+def several(kind: str, number: int, wanted: int, drawing: int) -> tuple[Submission, ...]:
     """Sets of ids in a drawn order, each made once, in a drawn style and way."""
-    draw = random.Random(f"{kind}, drawn once")
+    draw = random.Random(f"{kind}, drawn {drawing or 'once'}")
     if number == 2:
         sets = list(itertools.combinations(BY_ID, number))
         draw.shuffle(sets)
@@ -159,22 +168,24 @@ def several(kind: str, number: int, wanted: int) -> tuple[Submission, ...]:
             entries for entries in itertools.product(*(BY_ID[identifier] for identifier in ids)) if together(entries)
         ]
         places = [(style, way) for way in ways for style in STYLES.values() if possible(style, planned(way))]
-        if places and len(found) < wanted:
+        if places:
             style, way = draw.choice(places)
-            found.append(composed(kind, style, way, 0))
+            found.append(composed(kind, style, way, 0, drawing))
+        if len(found) == wanted:
+            break
     return tuple(found)
 
 
 @cache
-def pairs() -> tuple[Submission, ...]:
+def pairs(drawing: int = 0) -> tuple[Submission, ...]:
     """Two mistakes at once."""
-    return several("pairs", 2, PAIRS)
+    return several("pairs", 2, PAIRS, drawing)
 
 
 @cache
-def triples() -> tuple[Submission, ...]:
+def triples(drawing: int = 0) -> tuple[Submission, ...]:
     """Three mistakes at once."""
-    return several("triples", 3, TRIPLES)
+    return several("triples", 3, TRIPLES, drawing)
 
 
 # -- no mistake --------------------------------------------------------------------------------------------------------
@@ -197,20 +208,20 @@ RELABELLED: tuple[tuple[str, dict[str, object], dict[str, object]], ...] = (
 
 
 @cache
-def correct() -> tuple[Submission, ...]:
+def correct(drawing: int = 0) -> tuple[Submission, ...]:
     """Correct code in every style, relabelled in every way, and written by hand."""
     found = []
     for style in (*STYLES.values(), *ONE_HEAD.values()):
         for number in range(3 if style.heads else 2):
-            found.append(right(f"correct/{style.name}/{number}", style, Plan()))
+            found.append(right(f"correct/{style.name}/{numbered(number, drawing)}", style, Plan()))
     for start, (what, plan, hand) in enumerate(RELABELLED):
         styles = [style for style in STYLES.values() if possible(style, replace(Plan(), **plan))]  # type: ignore[arg-type]
         styles = [style for style in styles if style.layout == "folded"] if "fold" in hand else styles
         styles = [style for style in styles if style.layout == "folded"] if "baddbmm" in hand.values() else styles
         for number in range(min(3, len(styles))):
-            style = styles[(start + 2 * number) % len(styles)]
+            style = styles[(start + drawing + 2 * number) % len(styles)]
             made = replace(Plan(), **plan)  # type: ignore[arg-type]
-            found.append(right(f"correct/{what}/{style.name}/{number}", style, made, **hand))
+            found.append(right(f"correct/{what}/{style.name}/{numbered(number, drawing)}", style, made, **hand))
     by_hand = [
         Submission(name=f"correct/{name}", kind="correct", style=name, source=source, heads="class Multi" in source)
         for name, source in plain.SOURCES.items()
@@ -241,17 +252,17 @@ def foreigners() -> tuple[Submission, ...]:
     )
 
 
-def of_kind(kind: str) -> tuple[Submission, ...]:
+def of_kind(kind: str, drawing: int = 0) -> tuple[Submission, ...]:
     """All submissions of a kind."""
     match kind:
         case "singles" | "facts":
-            return tuple(made for made in singles() if made.kind == kind)
+            return tuple(made for made in singles(drawing) if made.kind == kind)
         case "one-head":
-            return one_head()
+            return one_head(drawing)
         case "pairs":
-            return pairs()
+            return pairs(drawing)
         case "triples":
-            return triples()
+            return triples(drawing)
         case "correct":
-            return correct()
+            return correct(drawing)
     return foreigners()
