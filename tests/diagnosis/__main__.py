@@ -66,7 +66,7 @@ def followed(submissions: Sequence[Submission], processes: int) -> list[Verdict]
 
 
 def report(verdicts: Sequence[Verdict]) -> None:
-    """The tables, and what was not right; but not every fact that was left to a check of its own."""
+    """The tables, and what was not right."""
     console = Console(width=max(Console().width, 130), highlight=False)
     for table in (
         tables.by_mistake(verdicts),
@@ -77,7 +77,7 @@ def report(verdicts: Sequence[Verdict]) -> None:
         if table.row_count:
             console.print(table)
     for verdict in verdicts:
-        if verdict.wrong or (verdict.outcome != "right" and verdict.made.kind != "facts"):
+        if verdict.outcome != "right":
             console.print(verdict.line(), markup=False, soft_wrap=True)
 
 

@@ -198,5 +198,8 @@ SOURCES = {
         "[:, None, None]\nscores = scores.masked_fill(later, -math.inf)",
     ),
 }
-TRUE_OF = {"GELU on the values": frozenset({"activation-on-projection"})}
+TRUE_OF = {
+    "GELU on the values": frozenset({"activation-on-projection"}),
+    "a place to attend to nothing": frozenset({"softmax-unstable"}),
+}
 """What is true of some, in the words of the catalogue."""

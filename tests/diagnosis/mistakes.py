@@ -42,7 +42,7 @@ class Mistake:
 
     @property
     def fact(self) -> bool:
-        """Whether it is seen without comparing outputs, so that a check of its own is about it."""
+        """Whether it is seen without comparing outputs with the reference's."""
         return not self.numeric and self.id != "gradients-detached"
 
     @property
@@ -95,7 +95,7 @@ SCORES = (
     mistake("softmax-replaced:tanh", softmax="tanh"),
     mistake("softmax-unstable", softmax="unstable", numeric=False),
     mistake("attention-transposed", transposed=True),
-    mistake("attention-unused", implied="layers-unused", merge="values"),
+    mistake("attention-unused", implied="layers-unused dropout-never-on", merge="values"),
 )
 PROJECTIONS = (
     mistake("value-not-projected", implied="layers-unused", roles="qkx"),
@@ -169,7 +169,7 @@ HEADS = (
     mistake("merge-view-no-transpose:concatenated", "heads-concatenated-wrong-dim", merge="seq_viewed"),
     mistake("loop-keeps-last-head", implied=UNUSED, merge="last"),
     mistake("loop-returns-early", implied=UNUSED, merge="early"),
-    mistake("loop-discards-heads", implied=UNUSED, merge="discarded"),
+    mistake("loop-discards-heads", implied=f"{UNUSED} dropout-never-on", merge="discarded"),
     mistake("output-projection-missing", output="missing"),
     mistake("output-projection-unused", implied="layers-unused", output="unused"),
     mistake("output-projection-unused:computed", implied="layers-unused", output="computed"),

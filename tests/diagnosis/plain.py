@@ -73,7 +73,8 @@ SOURCES = {
             for layer in (self.query, self.key, self.value)
         )
         allowed = None if mask is None else mask.bool().unsqueeze(-3)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        rate = self.dropout.p if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=rate)
         return self.output(mixed.transpose(1, 2).flatten(2))
 """,
     "convolutions of width one": f"""{IMPORTS}{HEADER}
@@ -104,8 +105,9 @@ SOURCES = {
         return self.output(torch.stack(rows, dim=1))
 """,
     "an output projection for every head": f"""{IMPORTS}class Head(nn.Module):
-    def __init__(self, embed_dim, head_dim):
+    def __init__(self, embed_dim, head_dim, dropout):
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.q = nn.Linear(embed_dim, head_dim, bias=False)
         self.k = nn.Linear(embed_dim, head_dim, bias=False)
         self.v = nn.Linear(embed_dim, head_dim, bias=False)
@@ -115,13 +117,13 @@ SOURCES = {
         scores = self.q(x) @ self.k(x).transpose(1, 2) / math.sqrt(self.q.out_features)
         if mask is not None:
             scores = scores.masked_fill(mask == 0, -math.inf)
-        return self.o(torch.softmax(scores, dim=-1) @ self.v(x))
+        return self.o(self.dropout(torch.softmax(scores, dim=-1)) @ self.v(x))
 
 
 class MultiHeadSelfAttention(nn.Module):
     def __init__(self, embed_dim, num_heads, dropout=0.0):
         super().__init__()
-        self.heads = nn.ModuleList([Head(embed_dim, embed_dim // num_heads) for _ in range(num_heads)])
+        self.heads = nn.ModuleList([Head(embed_dim, embed_dim // num_heads, dropout) for _ in range(num_heads)])
         self.bias = nn.Parameter(torch.zeros(embed_dim))
 
     def forward(self, x, mask=None):
@@ -207,6 +209,7 @@ class MultiHeadSelfAttention(nn.Module):
     "one head, returns a pair": f"""{IMPORTS}class SelfAttention(nn.Module):
     def __init__(self, embed_dim, dropout=0.0):
         super().__init__()
+        self.drop = nn.Dropout(dropout)
         self.k = nn.Linear(embed_dim, embed_dim, bias=False)
         self.q = nn.Linear(embed_dim, embed_dim, bias=False)
         self.v = nn.Linear(embed_dim, embed_dim, bias=False)
@@ -216,6 +219,6 @@ class MultiHeadSelfAttention(nn.Module):
         if mask is not None:
             scores = scores + torch.where(mask == 0, float("-inf"), 0.0)
         weights = torch.exp(scores - torch.logsumexp(scores, dim=-1, keepdim=True))
-        return weights @ self.v(x), weights
+        return self.drop(weights) @ self.v(x), weights
 """,
 }

@@ -2,10 +2,9 @@
 
 A submission is *named right* when every mistake that was planted is among the ids of a finding. A mistake that changes
 nothing beside the others (with the same weights, the source without it answers the same to masked and unmasked inputs)
-needs no name. Neither does, beside another, a fact that a check of its own is about, such as a parameter that is not
-registered; but it must not hide the other. It is *named wrong* when something is claimed that was not planted and is
-not true either: neither implied by what was planted, nor, together with everything else that is claimed, the same
-function. Else it is *unnamed*: something that was planted has no name.
+needs no name. It is *named wrong* when something is claimed that was not planted and is not true either: neither
+implied by what was planted, nor, together with everything else that is claimed, the same function. Else it is
+*unnamed*: something that was planted has no name.
 """
 
 from __future__ import annotations
@@ -114,8 +113,7 @@ def judge(made: Submission, found: Found) -> Verdict:
     """What a diagnosis is worth."""
     claimed = tuple((each.id, *each.alternatives) for each in found.findings if not each.informative)
     informed = tuple((each.id, *each.alternatives) for each in found.findings if each.informative)
-    asked = [entry for entry in made.mistakes if made.kind == "facts" or not entry.fact]
-    missing = [entry for entry in asked if not named(entry, (*claimed, *informed))]
+    missing = [entry for entry in made.mistakes if not named(entry, (*claimed, *informed))]
     idle = [entry for entry in missing if changes_nothing(entry, made)]
     return Verdict(
         made=made,

@@ -87,11 +87,12 @@ def test_another_name_for_the_same_function_is_not_wrong_but_does_not_name_what_
     assert judged(submission("softmax-dim-query"), "attention-transposed").outcome == "wrong"
 
 
-def test_a_fact_beside_a_mistake_need_not_be_seen_but_the_mistake_must_be():
+def test_a_fact_beside_a_mistake_needs_its_name_although_the_output_is_the_same():
     made = submission("parameters-unregistered:dict", "scale-missing")
 
-    assert judged(made, "scale-missing").outcome == "right"
-    assert judged(made, "parameters-unregistered").outcome == "unnamed"
+    assert judged(made, "scale-missing", "parameters-unregistered").outcome == "right"
+    assert judged(made, "scale-missing").unnamed == ("parameters-unregistered:dict",)
+    assert judged(made, "parameters-unregistered").unnamed == ("scale-missing",)
 
 
 def test_correct_code_must_be_called_correct_and_nothing_claimed():
