@@ -108,6 +108,16 @@ NAMED = [
         ["8 and 16 stand there whatever the input is"],
         changed("fused", ("reshape(batch, seq, embed)", "reshape(8, 16, embed)")),
     ),
+    (
+        "hard-coded-size",
+        ["3 stands there whatever the input is, where 2 (batch) belongs"],
+        changed("fused", ("reshape(batch, seq, embed)", "reshape(3, seq, embed)")),
+    ),
+    (
+        "hard-coded-size",
+        ["8 stands there whatever the input is, where 4 (num_heads) belongs"],
+        changed("fused", (SPLIT, ".view(batch, seq, 8, self.head_dim).transpose(1, 2)")),
+    ),
     # -- heads
     (
         "heads-concatenated-wrong-dim",
@@ -156,6 +166,26 @@ NAMED = [
         "keys-not-transposed",
         ["6 (embed_dim // num_heads) features", "4 (num_heads) rows", "heads meet within each token"],
         changed("fused", (SPLIT, ".view(batch, seq, self.num_heads, self.head_dim)"), (SCORES, "q @ k")),
+    ),
+    (
+        "keys-not-transposed",
+        ["24 (embed_dim) features", "5 (seq) rows"],
+        changed("alone", (SCORES, "torch.einsum('bqd,bdk->bqk', q, k)")),
+    ),
+    (
+        "transpose-T-on-3d",
+        ["along axis 0", "24 (embed_dim)", "2 (batch)"],
+        changed("alone", (SCORES, "torch.bmm(q, k.T)")),
+    ),
+    (
+        "transpose-T-on-3d",
+        ["along axis 0", "6 (embed_dim // num_heads)", "8 (batch * num_heads)"],
+        changed("fused", (SPLIT, SPLIT + ".flatten(0, 1)"), (SCORES, "q @ k.T")),
+    ),
+    (
+        "transpose-wrong-axes",
+        ["Axes 0 and 1 change places", "5 (seq)", "8 (batch * num_heads)"],
+        changed("fused", (SPLIT, SPLIT + ".flatten(0, 1)"), (SCORES, "torch.bmm(q, k.transpose(0, 1))")),
     ),
     ("transpose-T-on-3d", ["along axis 0", "24 (embed_dim)", "2 (batch)"], changed("alone", (SCORES, "q @ k.T"))),
     ("transpose-T-on-3d", ["along axis 1", "5 (seq)", "4 (num_heads)"], changed("fused", (SCORES, "q @ k.T"))),

@@ -85,8 +85,20 @@ GENERAL = [
         changed("fused", ("self.output(merged)", "F.layer_norm(merged, (self.head_dim,))")),
     ),
     (
-        ["the letter d stands for 24 (embed_dim)", "5 (seq)"],
-        changed("alone", (SCORES, "torch.einsum('bqd,bdk->bqk', q, k)")),
+        ["the letter k stands for 5 (seq)", "24 (embed_dim)"],
+        changed("alone", ("weights @ v", "torch.einsum('bqk,bdk->bqd', weights, v)")),
+    ),
+    (
+        ["A tensor with 2 axes is indexed as if it had more"],
+        changed("alone", ("q, k, v =", "x[0][:, None, :, 0]\n        q, k, v =")),
+    ),
+    (
+        ["Position 4 is asked for along axis 2, which has 4 (num_heads)"],
+        changed("fused", ("self.output(merged)", "q.transpose(1, 2)[:, :, 4]")),
+    ),
+    (
+        ["taken apart into 2 sizes, but the tensor has more axes"],
+        changed("alone", ("q, k, v =", "seq, embed = x[:, None].shape\n        q, k, v =")),
     ),
     (
         ["A tensor with 3 axes is treated as if it had 4"],
