@@ -17,7 +17,7 @@ from grader.examiner.imports import is_import, undefined
 from grader.examiner.mismatch import Explained, line_of
 from grader.examiner.mismatches import explain_mismatch
 from grader.examiner.scenes import Case, Scene
-from grader.examiner.sizes import HEAD
+from grader.examiner.sizes import HEAD, Reader
 
 NO_NETWORK: Final = "no network while grading"
 NO_DRIVE: Final = "only there on its own platform"
@@ -171,6 +171,17 @@ def _attribute(scene: Scene, found: re.Match[str]) -> Explained | None:
     return Explained(None, f"{owner} has nothing called {name}: it was never assigned, or under another name.")
 
 
+def _unpacked(scene: Scene, found: re.Match[str]) -> Explained | None:
+    if "shape" not in line_of(scene) and "size()" not in line_of(scene):
+        return None
+    return Explained("shape-error", f"A shape is taken apart into {found[1]} sizes, but the tensor has more axes.")
+
+
+def _out_of_bounds(scene: Scene, found: re.Match[str]) -> Explained | None:
+    size = Reader(scene.sizes).say(int(found[3]))
+    return Explained("shape-error", f"Position {found[1]} is asked for along axis {found[2]}, which has {size}.")
+
+
 def _stage(scene: Scene) -> str:
     return scene.fault.stage if isinstance(scene.fault, Raised) else ""
 
@@ -280,6 +291,12 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
         _means("transpose-T-on-3d", "t() exchanges the axes of a matrix; here it is asked of a tensor with {0} axes."),
     ),
     (r"tensor\.[TH] is only supported|of dimension other than 2", _means("transpose-T-on-3d")),
+    (r"too many values to unpack \(expected ([0-9])\)", _unpacked),
+    (
+        r"too many indices for tensor of dimension ([0-9])",
+        _means("shape-error", "A tensor with {0} axes is indexed as if it had more."),
+    ),
+    (r"index (-?[0-9]{1,9}) is out of bounds for dimension ([0-9]) with size ([0-9]{1,9})", _out_of_bounds),
     (r"view size is not compatible", _means("view-noncontiguous")),
     # -- values of another kind
     (r"'NoneType'|not NoneType|got \(NoneType|masked_fill\(\) received .{0,60} got \(bool", _none),

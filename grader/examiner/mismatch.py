@@ -83,6 +83,8 @@ class Mismatch:
         known = {"embed_dim": sizes.embed, "num_heads": sizes.heads, HEAD: sizes.head}
         known |= {"batch": sizes.batch, "seq": sizes.seq}
         told = ", ".join(f"{name} = {value}" for name, value in known.items() if value is not None)
+        if self.scene.mask is not None:
+            told += f", and the mask is ({', '.join(map(str, self.scene.mask))})"
         return f" (Here {told}.)" if told else ""
 
 

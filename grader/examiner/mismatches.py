@@ -30,6 +30,7 @@ from grader.examiner.stacks import (
     explain_mask,
     explain_reshape,
     explain_shapes,
+    explain_subscript,
     explain_transposition,
 )
 
@@ -59,11 +60,13 @@ def _named(it: Mismatch) -> Explained | None:
         case Batches() as here:
             return explain_batches(it, here)
         case Broadcast() as here:
-            return explain_transposition(it, here) or explain_mask(it, here)
+            return explain_transposition(it, here.axis, "a", "b") or explain_mask(it, here)
         case Shapes() as here:
             return explain_shapes(it, here)
         case Reshape() as here:
             return explain_reshape(it, here)
+        case Subscript():
+            return explain_subscript(it)
     return None
 
 

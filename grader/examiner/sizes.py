@@ -12,6 +12,8 @@ from math import prod
 from typing import Final
 
 HEAD: Final = "embed_dim // num_heads"
+PLAIN: Final = ("embed_dim", HEAD, "num_heads", "batch", "seq")
+"""What stands for one size, and not for a product of several."""
 
 OTHER_SIZES: Final = ((5, 7, 4, 6), (5, 9, 6, 8), (7, 5, 4, 9))
 """Heads, features of a head, samples and tokens for doing the same elsewhere; the products differ too."""
@@ -119,7 +121,7 @@ class Reader:
 
 def is_plain(name: str) -> bool:
     """Whether a name stands for one size, and not for a product of several."""
-    return name in ("embed_dim", HEAD, "num_heads", "batch", "seq")
+    return name in PLAIN
 
 
 def other_than(sizes: CallSizes) -> CallSizes:

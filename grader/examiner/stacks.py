@@ -9,7 +9,7 @@ from typing import Final
 from grader.examiner.clashes import Batches, Broadcast, Reshape, Shapes
 from grader.examiner.layers import keys_not_transposed
 from grader.examiner.mismatch import LEAST_CONSTANT, Explained, Mismatch
-from grader.examiner.sizes import HEAD
+from grader.examiner.sizes import HEAD, PLAIN
 
 _TRANSPOSED: Final = re.compile(r"\.(?:T|H)\b|\.(?:t|adjoint)\(\)")
 _SWAP: Final = re.compile(r"\.(?:transpose|swapaxes|swapdims)\( ?(-?[0-3]) ?, ?(-?[0-3]) ?\)")
@@ -18,8 +18,10 @@ PRODUCT: Final = re.compile(r"@|matmul\(|bmm\(|einsum\(")
 
 
 def explain_batches(it: Mismatch, here: Batches) -> Explained | None:
-    """Stacks of matrices whose columns and rows do not fit."""
-    if here.lefts != here.rights or not it.is_("left", "embed_dim", HEAD):
+    """Stacks of matrices whose columns and rows do not fit, or that differ in number."""
+    if here.lefts != here.rights:
+        return explain_transposition(it, 0, "lefts", "rights")
+    if not it.is_("left", "embed_dim", HEAD):
         return None
     if it.is_("right", "seq"):
         return keys_not_transposed(it.say("left"), it.say("right"))
@@ -32,30 +34,33 @@ def explain_batches(it: Mismatch, here: Batches) -> Explained | None:
     return None
 
 
-def explain_transposition(it: Mismatch, here: Broadcast) -> Explained | None:
-    """Stacks of matrices that differ because the wrong axes of the keys have changed places."""
-    axis = here.axis
-    left_fits = (axis == 0 and it.is_("a", "batch")) or (axis == 1 and it.is_("a", "num_heads"))
+def explain_subscript(it: Mismatch) -> Explained | None:
+    """An einsum in which features of the queries meet the tokens of the keys."""
+    if it.is_("first", "embed_dim", HEAD) and it.is_("later", "seq"):
+        return keys_not_transposed(it.say("first"), it.say("later"))
+    return None
+
+
+def explain_transposition(it: Mismatch, axis: int, left: str, right: str) -> Explained | None:
+    """Stacks of matrices that differ along an axis because the wrong axes have changed places on the right."""
+    stacked = {0: ("batch", "batch * num_heads"), 1: ("num_heads",)}.get(axis, ())
+    left_fits = it.is_(left, *stacked)
+    where = f"along axis {axis}, the right-hand side has {it.say(right)} where the left-hand side has {it.say(left)}"
     if _TRANSPOSED.search(it.line):
         turned = {0: ("embed_dim", HEAD), 1: ("seq", "num_heads")}.get(axis, ())
-        if it.is_("b", *turned) and (left_fits or it.is_("a", "seq")):
-            return Explained(
-                "transpose-T-on-3d",
-                f".T reverses all axes: along axis {axis}, the right-hand side has {it.say('b')} where the left-hand"
-                f" side has {it.say('a')}.",
-            )
+        if it.is_(right, *turned) and (left_fits or it.is_(left, "seq")):
+            return Explained("transpose-T-on-3d", f".T reverses all axes: {where}.")
         return None
     swap = _SWAP.search(it.line)
     if swap is None or not left_fits or not PRODUCT.search(it.line):
         return None
     first, second = sorted(map(int, swap.groups()))
     is_last_two = (first, second) in ((-2, -1), (2, 3)) or ((first, second) == (1, 2) and axis == 0)
-    if is_last_two or not it.is_("b", "seq", HEAD, "embed_dim", "num_heads"):
+    if is_last_two or not it.is_(right, "seq", HEAD, "embed_dim", "num_heads"):
         return None
     return Explained(
         "transpose-wrong-axes",
-        f"Axes {first} and {second} change places. Then, along axis {axis}, the keys have {it.say('b')} where the"
-        f" queries have {it.say('a')}; only the last two axes may change places.",
+        f"Axes {first} and {second} change places. Then {where}; only the last two axes may change places.",
     )
 
 
@@ -120,14 +125,34 @@ def explain_reshape(it: Mismatch, here: Reshape) -> Explained | None:
             f"{sizes.heads} heads hold {here.size} numbers together, {sizes.embed} features for each head and token: a"
             f" head should have {HEAD} = {sizes.head}.",
         )
-    pairs = it.pairs("shape")
-    fixed = [number for number, other in pairs if number >= LEAST_CONSTANT and it.read.is_constant(number, other)]
+    fixed = _fixed(it, here)
     if not fixed:
         return None
-    numbers = list(dict.fromkeys(map(str, fixed)))
-    verb = "stands" if len(numbers) == 1 else "stand"
+    numbers = list(dict.fromkeys(str(number) for number, _ in fixed))
+    stand = f"{' and '.join(numbers)} {'stands' if len(numbers) == 1 else 'stand'} there whatever the input is"
+    belongs = f", where {fixed[0][1]} belongs" if len(fixed) == 1 and fixed[0][1] else ""
     return Explained(
         "hard-coded-size",
-        f"A tensor is reshaped to {it.say_all('shape')}, and {' and '.join(numbers)} {verb} there whatever the input"
-        f" is: it was so with other sizes, too.{it.context}",
+        f"A tensor is reshaped to {it.say_all('shape')}, and {stand}{belongs}: it was so with other sizes, too."
+        f"{it.context}",
     )
+
+
+def _fixed(it: Mismatch, here: Reshape) -> list[tuple[int, str]]:
+    """The sizes of the new shape that never change, each with what belongs there; a small one only if that is known."""
+    there = it.there if isinstance(it.there, Reshape) else None
+    found: list[tuple[int, str]] = []
+    for index, (number, other) in enumerate(it.pairs("shape")):
+        if there is None or number < 1 or not it.read.is_constant(number, other):
+            continue
+        needed = _needed(here, index), _needed(there, index)
+        known = None not in needed and any(it.read.is_(name, needed[0] or 0, needed[1]) for name in PLAIN)
+        if known or number >= LEAST_CONSTANT:
+            found.append((number, it.read.say(needed[0] or 0, needed[1]) if known else ""))
+    return found
+
+
+def _needed(reshape: Reshape, index: int) -> int | None:
+    """What one size of a new shape would have to be, given the others."""
+    others = prod(size for at, size in enumerate(reshape.shape) if at != index)
+    return reshape.size // others if others > 0 and reshape.size % others == 0 else None
