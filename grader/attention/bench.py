@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -13,7 +13,6 @@ from grader.attention.experiment import Experiment, perform
 from grader.attention.layouts import Layout, elements, layouts, shapes_of
 from grader.attention.subject import NoAnswer, Subject
 from grader.attention.trial import Trial
-from grader.attention.values import ValuePath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +29,10 @@ FIRST_SIZE: Final = Size(embed_dim=24, num_heads=4, batch=3, seq=5)
 SECOND_SIZE: Final = Size(embed_dim=35, num_heads=5, batch=2, seq=6)
 """Two sizes among whose numbers none stands for another: no mistake coincides with the reference, or with another
 mistake, at both."""
+
+GAIN: Final = 1.0
+"""Standard deviation of a projection of a standard normal token: gentle enough for gradients to tell roles, strong
+enough for every mistake to show."""
 
 LOUD: Final = 3.0
 """How much larger tokens are where a hidden score must show through a fill that is too small."""
@@ -48,7 +51,6 @@ class Bench:
         masked: under masks; empty where it takes none, or answers with nothing but nan.
         refusal: what it said instead of an answer under a mask.
         decimals: to how many the outputs are rounded, if they are.
-        paths: for each layout, how the values reach the output.
         subject: the module itself.
         silent: the first trial under a mask, if its output is nothing but nan.
     """
@@ -63,7 +65,6 @@ class Bench:
     masked: tuple[Trial, ...] = ()
     refusal: str = ""
     decimals: int | None = None
-    paths: dict[str, list[ValuePath]] = field(default_factory=dict)
     subject: Subject
     silent: Trial | None = None
 
@@ -101,12 +102,13 @@ def set_up(subject: Subject, *, batch: int, seq: int, generator: Generator, loud
     """Ask a module. Raises `NoAnswer` when it does not even answer without a mask.
 
     Args:
-        subject: the module, with values drawn for it.
+        subject: the module; values are drawn for it.
         batch, seq: sizes of the inputs: different from each other and from every other size.
         generator: where inputs come from.
         loud: whether to ask once more with large tokens under a mask.
     """
     embed, heads = subject.embed_dim, subject.num_heads
+    subject.load(draw_values(shapes_of(subject.values), embed_dim=embed, gain=GAIN, generator=generator))
     flat = elements(subject.values)
     x = draw_tokens(batch, seq, embed, generator)
     plain = Trial(x, None, subject(x), heads=heads, elements=flat)

@@ -100,7 +100,7 @@ def layouts(
     found += _small(leaves, embed_dim, num_heads)
     if not found:
         found.append(Layout(name="nothing", blocks=(), output=None))
-    return tuple(found)
+    return tuple(layout for layout in found if all(len(block.rows) % num_heads == 0 for block in layout.blocks))
 
 
 def _behind_norm(experiment: Experiment) -> Experiment:

@@ -123,7 +123,7 @@ RIGHT_IN_OTHER_WORDS: Final[Mapping[str, Way]] = MappingProxyType(
 """Further ways that are right before a softmax over the keys, and differ from each other before anything else."""
 
 RIGHT_WITHOUT_SOFTMAX: Final[Mapping[str, Way]] = MappingProxyType(
-    {"filled with 0": _fill(0.0), "after softmax": _after(0.0)}
+    {"a score of nothing": _fill(0.0), "a weight of nothing": _after(0.0)}
 )
 """What hides a token where weights are not made by a softmax: a score, or a weight, of nothing."""
 
@@ -185,7 +185,7 @@ WRONG: Final[Mapping[str, tuple[Way, tuple[str, ...]]]] = MappingProxyType(
 """Ways that have a name: the function, and the ids, of which the first is its name."""
 
 WAYS: Final[Mapping[str, Way]] = MappingProxyType(
-    {**RIGHT, **RIGHT_IN_OTHER_WORDS, **{name: way for name, (way, _) in WRONG.items()}}
+    {**RIGHT, **RIGHT_IN_OTHER_WORDS, **RIGHT_WITHOUT_SOFTMAX, **{name: way for name, (way, _) in WRONG.items()}}
 )
 """All ways by their names."""
 

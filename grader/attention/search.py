@@ -9,6 +9,7 @@ what only seemed to fit: without one, some mistakes are others with queries and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -44,6 +45,7 @@ EVALUATIONS: Final = 3500
 """What may be tried for one module: about a second of computing."""
 
 MOST_CHANGES: Final = 4
+MOST_CHANGES_OF_VALUES: Final = 3
 
 _SCALE_NAMES: Final = tuple(SCALES)
 
@@ -77,7 +79,7 @@ class Search:
 
     Attributes:
         evaluations: how many outputs of variants were computed.
-        nearest: the least error of a variant that is no match.
+        nearest: the least error of a variant that is no match, without a mask.
         one_token: whether some path of the values explains what one token becomes.
         plain: whether some variant explains the output without a mask.
     """
@@ -87,8 +89,10 @@ class Search:
         self._second = second
         self._tolerance = tolerance
         self.evaluations = 0
-        self.nearest = float("inf")
-        self.one_token = False
+        self.nearest = math.inf
+        self._nearest_masks: dict[str, float] = {}
+        self._paths = self._find_paths()
+        self.one_token = any(self._paths.values())
         self.plain = False
         self.plain_matches: list[Match] = []
 
@@ -141,18 +145,26 @@ class Search:
 
     # -- one token -----------------------------------------------------------------------------------------------------
 
-    def _paths(self, layout: Layout) -> list[ValuePath]:
-        key = layout.name
-        if key not in self._first.paths:
-            one = self._first.one_token
-            heads, tolerance = self._first.num_heads, self._first.tolerance(self._tolerance)
-            if one is None:
-                found = untested_paths(layout, heads)
-            else:
-                found = value_paths(*one, layout, self._first.elements, heads=heads, tolerance=tolerance, most=3)
-            self._first.paths[key] = found
-        self.one_token = self.one_token or bool(self._first.paths[key])
-        return self._first.paths[key]
+    def _find_paths(self) -> dict[str, list[ValuePath]]:
+        """For each layout how the values reach the output; as soon as one layout explains it, none is strained more."""
+        bench, tolerance = self._first, self._first.tolerance(self._tolerance)
+        if bench.one_token is None:
+            return {layout.name: untested_paths(layout, bench.num_heads) for layout in bench.layouts}
+        for changes in range(MOST_CHANGES_OF_VALUES + 1):
+            found = {
+                layout.name: value_paths(
+                    *bench.one_token,
+                    layout,
+                    bench.elements,
+                    heads=bench.num_heads,
+                    tolerance=tolerance,
+                    changes=changes,
+                )
+                for layout in bench.layouts
+            }
+            if any(found.values()):
+                return found
+        return {}
 
     # -- without a mask ------------------------------------------------------------------------------------------------
 
@@ -160,7 +172,7 @@ class Search:
         """Variants with this many changes, and with one change less where the scale or the mask may be another."""
         for layout in self._first.layouts:
             base = bool(layout.finding)
-            for path in self._paths(layout):
+            for path in self._paths.get(layout.name, ()):
                 if level == path.changes + 1 and not path.weighted:
                     yield layout, without_attention(path), level
                 for roles, exchanged in role_maps(layout, path, relaxed=self._first.is_silent):
@@ -242,7 +254,8 @@ class Search:
                 return None
             worst = max(worst, error)
         if worst > self._tolerance:
-            self.nearest = min(self.nearest, worst)
+            kind = _kind(name)
+            self._nearest_masks[kind] = min(self._nearest_masks.get(kind, math.inf), worst)
             return None
         confirmed = self._confirmed(match, WAYS[name])
         return None if confirmed is None else max(worst, confirmed)
@@ -260,7 +273,7 @@ class Search:
         if self._second is None:
             return 0.0
         layout = self._second.layout(match.layout.name)
-        if layout is None:
+        if layout is None or len(layout.blocks) != len(match.layout.blocks):
             return None
         worst = 0.0
         for trial in self._second.masked if way else (self._second.plain,):
@@ -354,6 +367,17 @@ class Search:
     def _proven(self, matches: list[Match]) -> tuple[Match, ...]:
         least = min(match.changes for match in matches)
         best = [match for match in matches if match.changes == least]
-        if self.nearest <= MARGIN * self._tolerance:
-            return ()
-        return tuple(best)
+        return tuple(match for match in best if self._runner_up(match) > MARGIN * self._tolerance)
+
+    def _runner_up(self, match: Match) -> float:
+        """The least error of what would be called otherwise."""
+        kind = None if match.way is None else _kind(match.way)
+        others = [error for other, error in self._nearest_masks.items() if other != kind]
+        return min([self.nearest, *others])
+
+
+def _kind(way: str) -> str:
+    """What a way to treat masks is called: all right ways are one."""
+    if way in (FREE_FILL, FREE_ADDITION):
+        return "mask-fill-too-small"
+    return WRONG[way][1][0] if way in WRONG else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import torch
 
@@ -77,7 +77,16 @@ ECHOES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """What is only the echo of another mistake."""
 
 
-def without_echoes(findings: tuple[Named, ...]) -> tuple[Named, ...]:
+class _Identified(Protocol):
+    @property
+    def id(self) -> str:
+        """From the vocabulary of findings."""
+
+
+Told = TypeVar("Told", bound=_Identified)
+
+
+def without_echoes(findings: tuple[Told, ...]) -> tuple[Told, ...]:
     """The findings, each id once, without what follows from another of them."""
     echoes = {echo for each in findings for echo in ECHOES.get(each.id, ())}
     if not any(each.id.startswith("mask-") for each in findings):
@@ -96,7 +105,8 @@ def _mistakes(search: Search, match: Match, *, heads: bool) -> Mistakes:
     if match.variant.merge == "values":
         found.append((_without_attention(match, heads=heads), {}))
     else:
-        found += [*_of_layout(match, heads=heads), *_of_roles(match)]
+        of_roles = _of_roles(match)
+        found += [*_of_layout(match, heads=heads, explained=bool(of_roles)), *of_roles]
     found += [(ids, {}) for ids in names(match.variant) if ids != ("attention-unused",)]
     if scale := search.scale_ids(match):
         found.append((scale, _about_scale(match)))
@@ -127,7 +137,8 @@ def _without_attention(match: Match, *, heads: bool) -> tuple[str, ...]:
     return ("loop-discards-heads", "attention-unused") if heads and alone and not used else ("attention-unused",)
 
 
-def _of_layout(match: Match, *, heads: bool) -> Mistakes:
+def _of_layout(match: Match, *, heads: bool, explained: bool) -> Mistakes:
+    """What the layout says; without heads, a layer whose role another plays is `explained`."""
     layout = match.layout
     found: Mistakes = []
     width = len(layout.blocks[0].rows) if layout.blocks else 0
@@ -139,7 +150,7 @@ def _of_layout(match: Match, *, heads: bool) -> Mistakes:
         found.append((("heads-full-width",), {"features of all heads together": width}))
     if layout.output is None and heads:
         found.append((("output-projection-missing",), {}))
-    if layout.output is not None and layout.output.idle:
+    if layout.output is not None and layout.output.idle and (heads or not explained):
         ids = ("output-projection-unused",) if heads else ("layers-unused", "output-projection-unused")
         found.append((ids, {"unused": " and ".join(layout.output.paths[:2])}))
     return found

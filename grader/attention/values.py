@@ -57,9 +57,9 @@ class ValuePath:
 
 
 def value_paths(
-    x: Tensor, output: Tensor, layout: Layout, elements: Tensor, *, heads: int, tolerance: float, most: int
+    x: Tensor, output: Tensor, layout: Layout, elements: Tensor, *, heads: int, tolerance: float, changes: int
 ) -> list[ValuePath]:
-    """The ways that explain the output of one token with the least changes.
+    """The ways with so many changes that explain the output of one token.
 
     Args:
         x: `(1, 1, embed)`.
@@ -68,18 +68,15 @@ def value_paths(
         elements: all leaves' elements and two constants.
         heads: how many heads share the features.
         tolerance: the relative error of a match.
-        most: how many changes at most.
+        changes: how many steps are not the reference's.
     """
-    for changes in range(most + 1):
-        explaining = [
-            (option, weighted)
-            for option in _options(layout, heads, changes)
-            if (weighted := _explains(option, x, output, layout, elements, heads, tolerance)) is not None
-        ]
-        if explaining:
-            exact = [option for option, weighted in explaining if not weighted]
-            return exact or [replace(option, weighted=True) for option, _ in explaining]
-    return []
+    explaining = [
+        (option, weighted)
+        for option in _options(layout, heads, changes)
+        if (weighted := _explains(option, x, output, layout, elements, heads, tolerance)) is not None
+    ]
+    exact = [option for option, weighted in explaining if not weighted]
+    return exact or [replace(option, weighted=True) for option, _ in explaining]
 
 
 def untested_paths(layout: Layout, heads: int) -> list[ValuePath]:

@@ -25,6 +25,7 @@ import msgspec
 import pytest
 import torch
 
+from grader.attention.telling import without_echoes
 from grader.examiner.agency import RemoteAgency
 from grader.examiner.circumstances import circumstances
 from grader.examiner.costs import Baseline, baseline, costs
@@ -184,7 +185,7 @@ class Examiner(Fixtures):
         traced = traced_flags(course, order, session)
         spent = self._costs(course, session)
         flags = self._ask_again(course, order, session, post, results)
-        findings, mishaps = (*self.notebook.findings(), *spent), self.notebook.flags
+        findings, mishaps = without_echoes((*self.notebook.findings(), *spent)), self.notebook.flags
         supplied, second = self._look_again(course, order, session, post)
         post.send(
             Finished(

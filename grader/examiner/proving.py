@@ -42,6 +42,10 @@ BEGINNINGS: Final = {
 """Where the output begins to differ when no name is proven, in words for the student."""
 
 UNFINISHED: Final = frozenset({Outcome.FAILED, Outcome.ERRORED})
+EXPLAIN_ALL: Final = frozenset(
+    {"mask-stale-cache", "parameters-made-in-forward", "not-repeatable", "answers-depend-on-history", "hard-coded-size"}
+)
+"""Facts by which an output differs in ways that no formula explains."""
 SOFTMAX_AXES: Final = frozenset({"softmax-dim-query", "softmax-dim-head", "softmax-dim-batch"})
 
 
@@ -132,7 +136,9 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
         session.begin_check()
         return Proof(
             findings=tuple(_finding(each, course, session) for each in found.findings),
-            unexplained=f"{BEGINNINGS.get(found.begins, '')} {found.fact}".strip(),
+            unexplained=""
+            if {each.id for each in found.findings} & EXPLAIN_ALL
+            else f"{BEGINNINGS.get(found.begins, '')} {found.fact}".strip(),
             pictures=tuple(_pictures(found)),
         )
     except (Fault, NoAnswer):
