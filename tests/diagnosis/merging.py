@@ -130,7 +130,7 @@ def output(plan: Plan, hand: Hand, style: Style) -> Lines:
 def merge_and_project(plan: Plan, hand: Hand, style: Style) -> Lines:
     """From $h to what would be returned if nothing else happened."""
     by_einsum = style.projection == "einsum" and (plan.merge, plan.output) == ("right", "right")
-    if by_einsum and plan.dropout != "merged" and plan.split != "none":
+    if by_einsum and plan.dropout not in ("merged", "output") and plan.split != "none":
         bias = " + self.$output_b" if with_bias("o", hand) else ""
         return [f'$y = torch.einsum("bhtd,hde->bte", $h, self.$output){bias}']
     return [*merge(plan, hand, style), *project_output(plan, hand, style)]

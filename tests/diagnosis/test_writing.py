@@ -16,7 +16,7 @@ from .fitting import fits, possible
 from .mistakes import BY_ID, MISTAKES, planned
 from .names import NAMINGS
 from .plans import CHOICES, Plan, hand_of
-from .running import SIZES, behaviour, build, same_function
+from .running import SIZES, behaviour, build, class_of, same_function
 from .styles import ONE_HEAD, STYLES
 from .submissions import KINDS, Submission, correct, foreigners, of_kind, one_head, pairs, singles, triples
 from .writing import settled, write
@@ -156,6 +156,16 @@ def test_a_source_with_another_kind_of_mistake_computes_the_same():
     assert len(quiet) > 50
     for made in quiet:
         assert same_function(made.source, twin(made)), made.name
+
+
+def test_dropout_acts_in_train_mode_wherever_it_was_put_unless_it_never_does():
+    for made in of_kind("facts"):
+        if not made.mistakes[0].id.startswith("dropout-"):
+            continue
+        module = class_of(made.source)(24, 4, dropout=0.5)
+        x = torch.randn(3, 5, 24)
+        acts = not torch.equal(module(x), module(x))
+        assert acts is (made.mistakes[0].id != "dropout-never-on"), made.name
 
 
 def test_everything_that_is_written_runs():
