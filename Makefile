@@ -25,6 +25,7 @@ format: .venv/developing
 bench: .venv/developing
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/notebooks.py
+	$(BIN)/python benchmarks/diagnosis.py
 
 clean:
 	rm -rf .venv reports
