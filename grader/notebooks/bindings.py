@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -31,11 +32,11 @@ def _bound(source: str) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes in a student's strings
-            waiting: list[ast.AST] = list(ast.parse(source).body)
+            waiting: deque[ast.AST] = deque(ast.parse(source).body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     while waiting:
-        node = waiting.pop()
+        node = waiting.popleft()
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 yield name
@@ -44,4 +45,4 @@ def _bound(source: str) -> Iterator[str]:
             case ast.Name(id=name, ctx=ast.Store()):
                 yield name
         if not isinstance(node, _SCOPES):
-            waiting += ast.iter_child_nodes(node)
+            waiting.extend(ast.iter_child_nodes(node))
