@@ -144,8 +144,10 @@ def _headline(grade: Grade) -> str:
     held_up = Counter(check.result.blocked_by for check in open_checks)
     first = min(open_checks, key=lambda check: (_precedence(check), -held_up[check.spec.id]))
     mistakes = [finding for finding in grade.attempt.findings if not finding.informative]
-    proven = [finding for finding in mistakes if finding.check is None]
+    unexplained = bool(grade.attempt.unexplained)
     seen = [finding for finding in mistakes if finding.check == first.spec.id]
+    found = [finding for finding in mistakes if finding.check is None]
+    proven = [finding for finding in found if finding.certainty is Certainty.PROVEN or not unexplained]
     for named in (seen or proven)[:1]:
         more = len(mistakes) - 1
         title = " ".join(named.title[: 2 * HEADLINE].split()).rstrip(".")

@@ -46,6 +46,7 @@ def test_line_feeds_and_tabs_stay_where_lines_are_wanted() -> None:
 
 
 FINDING = Finding(id="scale-missing", certainty=Certainty.PROVEN, title="Scores not scaled.")
+BESIDES = Finding(id="dropout-never-on", certainty=Certainty.OBSERVED, title="No dropout.")
 INFORMATIVE = Finding(id="class-renamed", certainty=Certainty.OBSERVED, title="Another name.", informative=True)
 
 
@@ -86,6 +87,12 @@ INFORMATIVE = Finding(id="class-renamed", certainty=Certainty.OBSERVED, title="A
             "Scores not scaled",
         ),
         (sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(INFORMATIVE,)), "shape: wrong"),
+        (sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(BESIDES,)), "No dropout"),
+        (sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(BESIDES,), unexplained="?"), "shape: wrong"),
+        (
+            sample.grade("x", sample.other(SHAPE, Outcome.FAILED), findings=(BESIDES, FINDING), unexplained="?"),
+            "Scores not scaled (+1 more)",
+        ),
     ],
 )
 def test_what_went_wrong_is_said_in_few_words(grade: Grade, words: str) -> None:
