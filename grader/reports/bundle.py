@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grader.model import Cohort
-from grader.reports import class_page, grades, markdown, pages, results
+from grader.reports import class_page, grades, markdown, pages, plain, results
 
 RENDERERS: tuple[Callable[[Cohort], dict[str, bytes]], ...] = (
     results.render,
@@ -13,6 +13,7 @@ RENDERERS: tuple[Callable[[Cohort], dict[str, bytes]], ...] = (
     class_page.render,
     pages.render,
     markdown.render,
+    plain.render,
 )
 
 

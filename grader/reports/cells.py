@@ -5,14 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 
 from grader.model import CellOutcome, CellRun, Entity, Place
+from grader.reports.texts import TEXTS
 from grader.reports.wording import place, position, show
 
-_SAID: dict[CellOutcome, str] = {
-    CellOutcome.RAISED: "raised",
-    CellOutcome.INTERRUPTED: "was still running after its budget and was stopped.",
-    CellOutcome.KILLED: "ended the notebook's process, or did not stop when it was told to.",
-    CellOutcome.NOT_RUN: "was not run.",
-}
+_SAID = {outcome: TEXTS[f"cell.{outcome}"] for outcome in CellOutcome}
 
 
 class CellNote(Entity, frozen=True, kw_only=True):
@@ -51,8 +47,7 @@ def traceback(trace: tuple[Place, ...], limit: int, longest_source: int) -> str:
         entries.insert(0, entry)
         steps.pop()
     outer = sum(times for _, times in steps)
-    lines = "line" if outer == 1 else "lines"
-    return "\n".join([f"… ({outer} outer {lines} left out)", *entries] if outer else entries)
+    return "\n".join([TEXTS.say("cell.outer", n=outer), *entries] if outer else entries)
 
 
 def _row(numbered: tuple[int, CellRun]) -> tuple[bool, int]:
@@ -65,19 +60,19 @@ def _row(numbered: tuple[int, CellRun]) -> tuple[bool, int]:
 def _note(row: list[CellRun]) -> CellNote:
     first, last = row[0], row[-1]
     if len(row) > 1:
-        joined = "and" if len(row) == 2 else "to"
-        return CellNote(cells=f"cells {first.cell} {joined} {last.cell}", said="were not run.")
+        cells = TEXTS.say("cell.two" if len(row) == 2 else "cell.several", first=first.cell, last=last.cell)
+        return CellNote(cells=cells, said=TEXTS["cell.were-not-run"])
+    cells, error = TEXTS.say("cell.one", cell=first.cell), first.error.strip()
+    if first.outcome is CellOutcome.RAISED and not error:
+        return CellNote(cells=cells, said=TEXTS["cell.raised-unknown"], trace=first.trace)
     said = _SAID[first.outcome]
-    if first.outcome is CellOutcome.RAISED:
-        error = first.error.strip()
-        return CellNote(
-            cells=f"cell {first.cell}", said=said if error else f"{said} an exception.", error=error, trace=first.trace
-        )
-    return CellNote(cells=f"cell {first.cell}", said=said, trace=first.trace)
+    return CellNote(
+        cells=cells, said=said, error=error if first.outcome is CellOutcome.RAISED else "", trace=first.trace
+    )
 
 
 def _entry(where: Place, times: int, longest_source: int) -> str:
     heading = place(where) if where.cell is None else position(where)
     if times > 1:
-        heading += f" ({times} times)"
+        heading = TEXTS.say("cell.times", place=heading, n=times)
     return f"{heading}\n    {show(where.source, longest_source)}" if where.source else heading

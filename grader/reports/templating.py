@@ -1,7 +1,8 @@
-"""The two Jinja environments, and what keeps text from outside harmless in them.
+"""The Jinja environments, one for each format, and what keeps text from outside harmless in them.
 
 Every expression in a template passes `finalize`, so a template's author cannot forget: in HTML, hidden characters are
-made visible and Jinja's autoescape does the rest; in Markdown, text is escaped unless it was put in code before.
+made visible and Jinja's autoescape does the rest; in Markdown, text is escaped unless it was put in code before; in
+plain text, hidden characters are made visible and nothing else can act.
 """
 
 from __future__ import annotations
@@ -9,41 +10,43 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from importlib.resources import files
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from grader.model import Entity, Place
-from grader.reports import cells, wording
+from grader.model import AttentionPicture, Entity, Place
+from grader.reports import boxes, cells, diagrams, heatmaps, highlighting, marking, matrices, wording, wrapping
+from grader.reports.snippets import Snippet
 from grader.reports.texts import TEXTS
 
 
 class Caps(Entity, frozen=True, kw_only=True):
-    """How much of each text a report shows: characters, and entries of a list."""
+    """How much a report shows: characters of each text, entries of a list, lines around one, and pictures of heads."""
 
     message: int = 2_000
     output: int = 8_000
     source: int = 300
     items: int = 50
+    around: int = 3
+    heads: int = 8
+
+    @property
+    def briefly(self) -> Caps:
+        """The same with no lines around that which is meant."""
+        return msgspec.structs.replace(self, around=0)
 
 
 LADDER = (
     Caps(),
-    Caps(message=700, output=3_000, source=200, items=25),
-    Caps(message=250, output=1_000, source=120, items=10),
-    Caps(message=80, output=300, source=80, items=5),
-    Caps(message=60, output=200, source=60, items=2),
+    Caps(message=700, output=3_000, source=200, items=25, heads=4),
+    Caps(message=250, output=1_000, source=120, items=10, around=2, heads=2),
+    Caps(message=80, output=300, source=80, items=5, around=1, heads=1),
+    Caps(message=60, output=200, source=60, items=2, around=0, heads=1),
 )
 """Tried in this order until a page fits its budget."""
-
-
-class Markdown(str):
-    """Text that is Markdown already and must not be escaped again."""
-
-    __slots__ = ()
 
 
 def fit(draw: Callable[[Caps], str], budget: int) -> bytes:
@@ -60,24 +63,53 @@ def fit(draw: Callable[[Caps], str], budget: int) -> bytes:
 def html() -> Environment:
     """The environment of all HTML pages."""
     environment = _environment(autoescape=True, finalize=_html_text)
-    environment.filters["cut"] = _cut
-    environment.filters["traceback"] = _traceback
-    environment.globals["own"] = _own
-    environment.globals["hashes"] = _hashes
-    environment.globals["say"] = _said_in_html
+    environment.filters |= {
+        "cut": _cut,
+        "traceback": _traceback,
+        "statements": _statements,
+        "rows": _rows,
+        "boxes": boxes.boxes,
+        "lines": _tensors,
+        "drawings": _drawings,
+    }
+    environment.globals |= {"own": _own, "hashes": _hashes, "say": _said_in_html}
     return environment
 
 
 @functools.cache
 def markdown() -> Environment:
     """The environment of all Markdown files."""
-    environment = _environment(autoescape=False, finalize=_markdown_text)
-    environment.filters["prose"] = prose
-    environment.filters["code"] = code_span
-    environment.filters["block"] = code_block
-    environment.filters["message"] = message
-    environment.filters["traceback"] = _traceback_block
-    environment.globals["say"] = _said_in_markdown
+    environment = _environment(autoescape=False, finalize=marking.finalized)
+    environment.filters |= {
+        "prose": marking.prose,
+        "code": marking.code_span,
+        "block": marking.code_block,
+        "message": marking.message,
+        "traceback": _traceback_block,
+        "statements": _statements_in_code,
+        "numbered": _numbered_block,
+        "tensors": _tensors_block,
+        "weights": _weights_block,
+    }
+    environment.globals["say"] = marking.said
+    return environment
+
+
+@functools.cache
+def plain() -> Environment:
+    """The environment of all plain texts."""
+    environment = _environment(autoescape=False, finalize=wrapping.finalized)
+    environment.filters |= {
+        "wrap": wrapping.wrapped,
+        "quote": wrapping.quoted,
+        "underline": wrapping.underlined,
+        "numbered": _numbered,
+        "tensors": _tensors,
+        "weights": matrices.weights,
+        "statements": _statements_plainly,
+        "traceback": _traceback,
+    }
+    environment.globals["say"] = TEXTS.say
     return environment
 
 
@@ -92,11 +124,13 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters["line"] = wording.show
-    environment.filters["number"] = wording.number
-    environment.filters["evidence"] = wording.evidence
-    environment.filters["place"] = wording.place
-    environment.filters["more"] = _more
+    environment.filters |= {
+        "line": wording.show,
+        "number": wording.number,
+        "place": wording.place,
+        "more": _more,
+        "capital": wording.capital,
+    }
     environment.globals.update(
         count=wording.count,
         outcome_names=wording.OUTCOME_NAMES,
@@ -115,6 +149,32 @@ def _more(things: Sized, caps: Caps) -> str:
 
 def _traceback(trace: tuple[Place, ...], caps: Caps) -> str:
     return cells.traceback(trace, caps.message, caps.source)
+
+
+def _tensors(shown: diagrams.Diagram) -> str:
+    return "\n".join(diagrams.lines(shown))
+
+
+def _numbered(snippet: Snippet, caps: Caps) -> str:
+    """Lines of code with their numbers, the one that is meant with a mark before it."""
+    kept = snippet.around(caps.around)
+    width = len(str(kept.first + len(kept.lines)))
+    return "\n".join(
+        f"{'>' if number == kept.where.line else ' '} {number:{width}}  {wording.show(line, caps.source)}".rstrip()
+        for number, line in enumerate(kept.lines, kept.first)
+    )
+
+
+def _joined(shown: Sequence[str], more: str) -> str:
+    """Names in a sentence: `a`, `a and b`, `a, b and c`."""
+    whole = [*shown, more] if more else [*shown]
+    if len(whole) < 2 or more:
+        return ", ".join(whole)
+    return TEXTS.say("second-look.and", first=", ".join(whole[:-1]), last=whole[-1])
+
+
+def _statements_plainly(supplied: tuple[str, ...], caps: Caps) -> str:
+    return _joined([wording.show(each, caps.source) for each in supplied[: caps.items]], _more(supplied, caps))
 
 
 # -- HTML --------------------------------------------------------------------------------------------------------------
@@ -148,75 +208,42 @@ def _hashes(names: Iterable[str]) -> Markup:
     return Markup(" ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests))
 
 
+def _statements(supplied: tuple[str, ...], caps: Caps) -> Markup:
+    shown = [f"<code>{escape(wording.show(each, caps.source))}</code>" for each in supplied[: caps.items]]
+    return Markup(_joined(shown, _more(supplied, caps)))
+
+
+def _rows(snippet: Snippet, caps: Caps) -> list[tuple[int, bool, Markup]]:
+    return highlighting.rows(snippet, caps.source, caps.around)
+
+
+def _drawings(pictures: tuple[AttentionPicture, ...], caps: Caps) -> list[heatmaps.Drawing]:
+    return heatmaps.drawings(pictures, caps.heads)
+
+
 # -- Markdown ----------------------------------------------------------------------------------------------------------
 
-_LINKS_ITSELF = re.compile(
-    r"@|://|www\.|mailto:|xmpp:|[#!%&^~]\d|[%~]\"|~\w|\bGH-\d|\b[0-9a-f]{7,40}\b|:[\w+-]+:|\$|\\[(\[]", re.IGNORECASE
-)
-"""What GitHub, GitLab or an LMS turns into a mention, a link, a reference, an emoji or a formula even when escaped."""
-_AHEAD = 4  # times as much text is looked at as may be shown: spaces in a row become one
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
-
-def _markdown_text(value: object) -> object:
-    return prose(value) if isinstance(value, str) and not isinstance(value, Markdown) else value
-
-
-def _said_in_markdown(key: str, /, **values: object) -> Markdown:
-    """A text of the reports, escaped, and every value in it that is no Markdown as well."""
-    text = prose(TEXTS.form(key, values))
-    return Markdown(text.format(**{name: _markdown_text(value) for name, value in values.items()}))
-
-
-def prose(text: str, limit: int | None = None) -> Markdown:
-    """Text on one line, escaped, or in code if anything in it might come alive all the same."""
-    if limit is None:
-        text = wording.visible(" ".join(text.split()))
-    else:
-        beginning = text[: _AHEAD * limit]
-        text = wording.show(" ".join(beginning.split()), limit, more=len(text) - len(beginning))
-    if _LINKS_ITSELF.search(text):
-        return _between_backticks(text)
-    text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
-    text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
-    return Markdown(re.sub(r"^([#+=/-]|\d+(?=[.)]))", _escape_start, text))
-
-
-def _escape_start(found: re.Match[str]) -> str:
-    """What would open a heading, a list, a rule or a GitLab command at the start of a line, as an entity."""
-    return f"&#{ord(found[0][0])};{found[0][1:]}"
-
-
-def code_span(text: str, limit: int = 300) -> Markdown:
-    """Text on one line between more backticks than it has in a row."""
-    return _between_backticks(wording.show(text, limit))
-
-
-def _between_backticks(text: str) -> Markdown:
-    if not text.strip(" "):
-        return Markdown("(blank)" if text else "")
-    fence = "`" * (_longest_run(text) + 1)
-    space = " " if text[0] in "` " or text[-1] in "` " else ""
-    return Markdown(f"{fence}{space}{text}{space}{fence}")
-
-
-def code_block(text: str, limit: int, language: str = "text") -> Markdown:
-    """Text as it stands, between fences longer than any row of backticks in it."""
-    text = wording.show(text.rstrip("\n"), limit, multiline=True)
-    fence = "`" * max(3, _longest_run(text) + 1)
-    return Markdown(f"{fence}{language}\n{text}\n{fence}")
-
-
-def _traceback_block(trace: tuple[Place, ...], caps: Caps) -> Markdown:
+def _traceback_block(trace: tuple[Place, ...], caps: Caps) -> marking.Markdown:
     text = _traceback(trace, caps)
-    return code_block(text, len(text))
+    return marking.code_block(text, len(text))
 
 
-def message(text: str, limit: int) -> Markdown:
-    """A message: prose when it is one line, else a block that keeps its lines."""
-    text = text.strip()
-    return code_block(text, limit) if "\n" in text else prose(text, limit)
+def _statements_in_code(supplied: tuple[str, ...], caps: Caps) -> marking.Markdown:
+    shown = [marking.code_span(each, caps.source) for each in supplied[: caps.items]]
+    return marking.Markdown(_joined(shown, _more(supplied, caps)))
 
 
-def _longest_run(text: str) -> int:
-    return max(map(len, re.findall(r"`+", text)), default=0)
+def _numbered_block(snippet: Snippet, caps: Caps) -> marking.Markdown:
+    text = _numbered(snippet, caps)
+    return marking.code_block(text, len(text), "text")
+
+
+def _tensors_block(shown: diagrams.Diagram) -> marking.Markdown:
+    text = _tensors(shown)
+    return marking.code_block(text, len(text))
+
+
+def _weights_block(pictures: tuple[AttentionPicture, ...]) -> marking.Markdown:
+    text = matrices.weights(pictures)
+    return marking.code_block(text, len(text)) if text else marking.Markdown()

@@ -51,7 +51,7 @@ class Texts(Mapping[str, str]):
     def form(self, key: str, values: Mapping[str, object]) -> str:
         """The text of a key with its places open: of a plural, the form for the value of `n`."""
         text = self[key]
-        return text.one if isinstance(text, Plural) and values["n"] == 1 else str(text)
+        return text.one if isinstance(text, Plural) and str(values["n"]) == "1" else str(text)
 
     def say(self, key: str, /, **values: object) -> str:
         """The text of a key with these values in its places. Raises `KeyError` where the key or a value is missing."""

@@ -95,14 +95,21 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def evidence(value: float | int | str) -> str:
-    """A number or a name behind a finding; fractions with four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def shown_value(value: float | int | str) -> str:
+    """A number or a name behind a finding; fractions with four digits, tiny ones with their size only."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1g}" if 0 < abs(value) < 1e-6 else f"{value:.4g}"
 
 
-def count(amount: int, noun: str) -> str:
-    """`1 check`, `2 checks`; the noun is the name of a text: `count.check`."""
-    return TEXTS.say(f"count.{noun}", n=amount)
+def count(amount: float, noun: str) -> str:
+    """`1 check`, `2 checks`, `0.75 points`; the noun is the name of a text: `count.check`."""
+    return TEXTS.say(f"count.{noun}", n=number(amount))
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def place(where: Place) -> str:

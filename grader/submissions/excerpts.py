@@ -49,7 +49,7 @@ def excerpts(submission: Submission, attempt: Attempt) -> tuple[Excerpt, ...]:
             cell=cell,
             first=row[0],
             lines=tuple(_kept(lines[file, cell][number - 1]) for number in row),
-            inside=_open_string("\n".join(lines[file, cell][: row[0] - 1])),
+            inside=open_string("\n".join(lines[file, cell][: row[0] - 1])),
         )
         for (file, cell), numbers in wanted.items()
         for row in _rows(numbers)
@@ -101,16 +101,13 @@ def _rows(numbers: Iterable[int]) -> list[list[int]]:
     return rows
 
 
-def _open_string(before: str) -> str:
-    """The quotes of the string that is still open after this text; empty when there is none."""
+def open_string(before: str, inside: str = "") -> str:
+    """The quotes of the string that is still open after a text, which itself begins inside such a string, or outside;
+    empty when none is open."""
     at = 0 if len(before) <= _SEARCHED else len(before)
-    while (found := _QUOTED.search(before, at)) is not None:
-        quotes = found["long"]
+    while True:
+        found = (_CLOSING[inside].match if inside else _QUOTED.search)(before, at)
+        if found is None:
+            return inside
         at = found.end()
-        if quotes is None:
-            continue
-        closed = _CLOSING[quotes].match(before, at)
-        if closed is None:
-            return str(quotes)
-        at = closed.end()
-    return ""
+        inside = "" if inside else found["long"] or ""

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from grader.model import Outcome
-from grader.reports import markdown, templating
+from grader.reports import markdown, marking, visible
 
 from . import flood, sample
 from .gold import assert_gold
@@ -112,14 +112,14 @@ def test_a_students_text_cannot_become_anything_but_text(name: str) -> None:
 
 @given(st.text(alphabet="`ab \n", max_size=30))
 def test_what_is_put_in_code_can_be_read_back_exactly(text: str) -> None:
-    blocks = [token for token in tokens(templating.code_block(text, 1_000)) if token.type == "fence"]
+    blocks = [token for token in tokens(marking.code_block(text, 1_000)) if token.type == "fence"]
 
     assert [block.content for block in blocks] == [text.rstrip("\n") + "\n"]
 
 
 @given(st.text(alphabet="`a <\\*", min_size=1, max_size=30).filter(lambda text: text.strip(" ")))
 def test_a_code_span_holds_its_text_exactly(text: str) -> None:
-    spans = [token for token in tokens("x " + templating.code_span(text)) if token.type == "code_inline"]
+    spans = [token for token in tokens("x " + marking.code_span(text)) if token.type == "code_inline"]
 
     assert [span.content for span in spans] == [text]
 
@@ -128,7 +128,7 @@ def test_a_code_span_holds_its_text_exactly(text: str) -> None:
 def test_every_hostile_name_can_still_be_read(name: str) -> None:
     found = [token.content for token in tokens(comment(name)) if token.type in DEAD]
 
-    assert any(templating.wording.visible(name) in content for content in found)
+    assert any(visible(name) in content for content in found)
 
 
 def test_a_comment_is_short_enough_for_github() -> None:
@@ -147,4 +147,4 @@ def test_a_comment_is_short_enough_for_github() -> None:
 
 
 def test_prose_stays_readable_where_nothing_is_dangerous() -> None:
-    assert templating.prose("Your output equals 1/sqrt(d), to 1e-12.") == "Your output equals 1/sqrt(d), to 1e-12."
+    assert marking.prose("Your output equals 1/sqrt(d), to 1e-12.") == "Your output equals 1/sqrt(d), to 1e-12."

@@ -135,8 +135,13 @@ CONTROL = "katherine-control"
 HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 ATTRIBUTES = {
     "html": {"lang"}, "meta": {"charset", "http-equiv", "content", "name"}, "a": {"href"}, "th": {"scope"},
-    "td": {"data-label", "class"}, "meter": {"min", "max", "value"},
+    "td": {"data-label", "class"}, "meter": {"min", "max", "value"}, "pre": {"class", "tabindex"},
+    "svg": {"class", "viewbox", "preserveaspectratio", "width", "height", "role", "aria-label", "aria-hidden"},
+    "rect": {"class", "x", "y", "width", "height", "rx", "fill"}, "path": {"class", "d"}, "text": {"class", "x", "y"},
+    "g": {"transform"}, "details": {"open", "class"},
 }  # fmt: skip
+COLOURED = set("ksmcfb")
+"""Classes of words in Python."""
 LINKS = re.compile(r"@|://|www\.|mailto:|#\d|GH-\d|[!%&~]\d|:\w+:|\$|\\[(\[]")
 
 
@@ -226,8 +231,12 @@ def hides(text: str, kept: str = "\n") -> set[str]:
 
 
 def skeleton(reader: Reader) -> list[tuple[str, tuple[str, ...]]]:
-    """The elements of a page and the names of their attributes, without any text."""
-    return [(tag, tuple(attributes)) for tag, attributes in reader.elements]
+    """The elements of a page and the names of their attributes, without any text, and without colours of code."""
+    return [
+        (tag, tuple(attributes))
+        for tag, attributes in reader.elements
+        if not (tag == "span" and attributes.get("class") in COLOURED)
+    ]
 
 
 def assert_inert_page(page: str, harmless: str) -> Reader:

@@ -15,7 +15,7 @@ from grader.model import (
     Outcome,
     Place,
 )
-from grader.reports import class_page, markdown, pages, student_view
+from grader.reports import class_page, markdown, pages, plain, student_view
 
 from . import sample
 
@@ -53,7 +53,8 @@ def revealing(*, hidden: bool = True) -> Grade:
 def students_files(cohort: Cohort) -> list[str]:
     page = pages.render(cohort)["self-attention/ada.html"]
     comment = markdown.render(cohort)["self-attention/ada.md"]
-    return [page.decode(), comment.decode()]
+    mail = plain.render(cohort)["self-attention/ada.txt"]
+    return [page.decode(), comment.decode(), mail.decode()]
 
 
 @pytest.mark.parametrize("feedback", list(HiddenFeedback))
@@ -84,17 +85,45 @@ def test_a_view_says_whether_something_was_withheld() -> None:
     assert not student_view(sample.grade("alan"), sample.assignment(HiddenFeedback.OUTCOME)).withheld
 
 
-def test_a_blocked_check_names_what_it_waits_for_by_its_title() -> None:
+def test_a_blocked_check_stands_under_what_it_waits_for_and_names_it_by_its_title() -> None:
     view = student_view(revealing(), sample.assignment())
 
-    assert view.wrong[1].checks[0].waiting_for == SCALE.title
+    (cause,) = view.wrong[0].checks
+    assert cause.title == SCALE.title
+    assert [(check.title, check.waiting_for) for check in cause.waiting] == [(CAUSAL.title, SCALE.title)]
+
+
+def test_a_check_that_waits_in_a_chain_stands_under_the_first_cause() -> None:
+    chain = (
+        sample.other(SHAPE, Outcome.FAILED),
+        sample.other(SCALE, Outcome.BLOCKED, blocked_by=SHAPE.id),
+        sample.other(CAUSAL, Outcome.BLOCKED, blocked_by=SCALE.id),
+    )
+    view = student_view(sample.grade("ada", *chain), sample.assignment())
+
+    assert [group.concept for group in view.wrong] == ["shape"]
+    assert [check.title for check in view.wrong[0].checks[0].waiting] == [SCALE.title, CAUSAL.title]
+
+
+@pytest.mark.parametrize("cause", ["gone", SOFTMAX.id, CAUSAL.id, ""])
+def test_a_check_that_waits_for_nothing_that_is_wrong_stands_by_itself(cause: str) -> None:
+    blocked = sample.other(CAUSAL, Outcome.BLOCKED, blocked_by=cause)
+
+    view = student_view(sample.grade("ada", blocked), sample.assignment())
+
+    assert [check.title for group in view.wrong for check in group.checks] == [CAUSAL.title]
 
 
 def test_checks_are_grouped_by_concept_in_the_order_of_the_assignment() -> None:
     view = student_view(sample.ada(), sample.assignment())
 
-    assert [group.concept for group in view.wrong] == ["scaling", "masking"]
+    assert [group.concept for group in view.wrong] == ["scaling"]
     assert [group.concept for group in view.right] == ["shape", "softmax"]
+    assert [each.concept for each in view.scores] == ["shape", "softmax", "scaling", "masking"]
+    assert [(each.points, each.max_points, each.correct, each.total) for each in view.scores[2:]] == [
+        (0, 3, 0, 1),
+        (0, 4, 0, 2),
+    ]
 
 
 def test_the_class_page_and_the_results_are_the_instructors_and_hold_the_full_message() -> None:
@@ -147,17 +176,18 @@ def test_a_note_that_says_more_than_the_cells_is_kept() -> None:
     view = student_view(sample.changed(grade, attempt=attempt), None)
 
     assert view.loading_note == "its 60 seconds were used up"
-    assert view.loading_where == IN_FILE
+    assert view.loading_where
+    assert view.loading_where.where == IN_FILE
 
 
 def test_a_notebook_that_was_not_run_as_a_whole_says_why_and_what_was_put_right() -> None:
     for text in students_files(sample.cohort(sample.changed(sample.rescued(), student="ada"))):
-        plain = text.replace("\\", "")
-        assert "cells left could not be graded (cell 4 ended its process), so its imports, classes, functions" in plain
-        assert "This by itself cost you nothing." in plain
-        assert "were not run." in plain
-        assert "What was put right or left out" in plain
-        assert "`!pip install torch` was not run" in plain
+        words = " ".join(text.replace("\\", "").split())
+        assert "cells left could not be graded (cell 4 ended its process), so its imports, classes, functions" in words
+        assert "This by itself cost you nothing." in words
+        assert "were not run." in words
+        assert "What was put right or left out" in words
+        assert "`!pip install torch` was not run" in words
 
 
 def test_a_file_that_is_no_notebook_is_spoken_of_as_before() -> None:

@@ -1,0 +1,273 @@
+"""Attention weights as pictures: the student's, the expected ones and their difference, each head by itself.
+
+The colours are viridis and, for differences, blue over neutral to orange: both can be told apart by colour-blind
+readers, and in print. Cells are drawn here, as a page holds hundreds of them; everything around them is in templates.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, TypeAlias
+
+from markupsafe import Markup, escape
+
+from grader.model import AttentionPicture, Entity
+from grader.reports.texts import TEXTS
+
+Number: TypeAlias = "float | None"
+Matrix: TypeAlias = "tuple[tuple[float | None, ...], ...]"
+
+SEEN: Final = 0.005
+"""Smaller differences show in no picture, and in no number of two decimals."""
+
+CELL: Final = 24
+"""Side of a cell, in the units of the drawing."""
+
+MOST_TOKENS: Final = 12
+LONGEST_TOKEN: Final = 6
+
+_WEIGHTS: Final = (
+    *("#440154", "#48186a", "#472d7b", "#424086", "#3b528b", "#33638d", "#2c728e", "#26828e", "#21918c"),
+    *("#1fa088", "#28ae80", "#3fbc73", "#5ec962", "#84d44b", "#addc30", "#d8e219", "#fde725"),
+)
+_DIFFERENCES: Final = (
+    *("#08306b", "#1c5f9c", "#3f86bf", "#7fb0d8", "#bcd3ea"),
+    "#f2f2f0",
+    *("#f7cfa6", "#eda25c", "#d5762a", "#ad5410", "#6b2f04"),
+)
+"""From the smallest to the largest, in equal steps."""
+
+
+class Panel(Entity, frozen=True, kw_only=True):
+    """One square of cells.
+
+    Attributes:
+        kind: `yours`, `expected` or `difference`.
+        cells: the cells, as SVG; the first row and column begin at 0.
+    """
+
+    kind: str
+    cells: Markup
+
+
+class Head(Entity, frozen=True, kw_only=True):
+    """One head that is not as it should be.
+
+    Attributes:
+        number: counts from 1.
+        greatest: its greatest difference.
+        table: for each token what it takes from each, in numbers.
+    """
+
+    number: int
+    greatest: str
+    panels: tuple[Panel, ...]
+    table: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Legend(Entity, frozen=True, kw_only=True):
+    """The colours of a scale, and what its ends stand for."""
+
+    kind: str
+    stops: tuple[str, ...]
+    least: str
+    most: str
+
+
+class Drawing(Entity, frozen=True, kw_only=True):
+    """All heads of one picture.
+
+    Attributes:
+        scales: those of the weights and of the differences.
+        stairs: the border of what may be attended to under a causal mask, as an SVG path; empty without a mask.
+        equal: that other heads are as they should be, as a sentence; empty where there are none.
+        left_out: that other heads are not drawn, as a sentence.
+    """
+
+    tokens: tuple[str, ...]
+    masked: bool
+    size: int
+    scales: tuple[Legend, Legend]
+    stairs: str
+    heads: tuple[Head, ...]
+    equal: str
+    left_out: str
+
+
+def drawings(pictures: Iterable[AttentionPicture], most_heads: int) -> list[Drawing]:
+    """Every picture in which something differs, with at most so many heads."""
+    return [drawn for drawn in (_drawing(picture, most_heads) for picture in pictures) if drawn.heads]
+
+
+def differing(picture: AttentionPicture) -> list[int]:
+    """The heads that are not as they should be, counted from 0."""
+    pairs = zip(picture.student, picture.expected, strict=False)
+    return [index for index, (own, expected) in enumerate(pairs) if _greatest(own, expected) is not None]
+
+
+def shown(value: Number) -> str:
+    """A weight with two decimals."""
+    if value is None or not math.isfinite(value):
+        return TEXTS["attention.not-finite"]
+    text = f"{value:.2f}" if abs(value) < 1_000 else f"{value:.0e}"
+    return "0.00" if text == "-0.00" else text
+
+
+def _drawing(picture: AttentionPicture, most_heads: int) -> Drawing:
+    tokens = tuple(token[:LONGEST_TOKEN] for token in picture.tokens[:MOST_TOKENS])
+    different = differing(picture)
+    pairs = {index: (_cut(picture.student[index]), _cut(picture.expected[index])) for index in different[:most_heads]}
+    top = _round_up(chain.from_iterable(chain(*pair) for pair in pairs.values()))
+    most = _round_up(chain.from_iterable(_difference(*pair) for pair in pairs.values()))
+    weights, differences = Scale(_WEIGHTS, 0.0, top), Scale(_DIFFERENCES, -most, most)
+    equal = [str(index + 1) for index in range(len(picture.student)) if index not in different]
+    left_out = len(different) - len(pairs)
+    return Drawing(
+        tokens=tokens,
+        masked=picture.masked,
+        size=CELL * len(tokens),
+        scales=(_legend("weights", weights), _legend("differences", differences)),
+        stairs=_stairs(len(tokens)) if picture.masked else "",
+        heads=tuple(
+            _head(index + 1, pair, tokens, weights, differences, written=index == different[0])
+            for index, pair in pairs.items()
+        ),
+        equal=TEXTS.say("attention.equal", n=len(equal), heads=", ".join(equal)) if equal else "",
+        left_out=TEXTS.say("attention.more", n=left_out) if left_out else "",
+    )
+
+
+def _cut(head: Matrix) -> Matrix:
+    return tuple(row[:MOST_TOKENS] for row in head[:MOST_TOKENS])
+
+
+def _head(
+    number: int,
+    pair: tuple[Matrix, Matrix],
+    tokens: tuple[str, ...],
+    weights: Scale,
+    differences: Scale,
+    *,
+    written: bool,
+) -> Head:
+    own, expected = pair
+    greatest = _greatest(own, expected)
+    return Head(
+        number=number,
+        greatest=TEXTS["attention.not-finite"] if greatest == math.inf else shown(greatest),
+        panels=(
+            _panel("yours", own, tokens, weights, written=written),
+            _panel("expected", expected, tokens, weights, written=written),
+            _panel("difference", _difference(own, expected), tokens, differences, written=written),
+        ),
+        table=tuple(
+            (token, tuple(_beside(a, b) for a, b in zip(*rows, strict=False)))
+            for token, *rows in zip(tokens, own, expected, strict=False)
+        ),
+    )
+
+
+def _difference(own: Matrix, expected: Matrix) -> Matrix:
+    return tuple(
+        tuple(None if a is None or b is None else a - b for a, b in zip(*rows, strict=False))
+        for rows in zip(own, expected, strict=False)
+    )
+
+
+def _round_up(rows: Iterable[Sequence[Number]]) -> float:
+    """The greatest amount, rounded up to a multiple of 0.1, and at most 1."""
+    amounts = [abs(value) for row in rows for value in row if value is not None]
+    return min(1.0, max(0.1, math.ceil(round(10 * max(amounts, default=0.0), 6)) / 10))
+
+
+def _greatest(own: Matrix, expected: Matrix) -> float | None:
+    """The greatest difference of two matrices; infinite where one holds no number; None where there is none to see."""
+    found = 0.0
+    for row, other in zip(own, expected, strict=False):
+        for a, b in zip(row, other, strict=False):
+            if (a is None) is not (b is None):
+                return math.inf
+            found = max(found, abs(a - b) if a is not None and b is not None else 0.0)
+    return found if found >= SEEN else None
+
+
+def _beside(own: Number, expected: Number) -> str:
+    """A weight, and in brackets what it should be, where that is to be seen."""
+    same = shown(own) == shown(expected)
+    return shown(own) if same else f"{shown(own)} ({shown(expected)})"
+
+
+# -- cells -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Colours for numbers from `least` to `most`; what is beyond has the colour of the end."""
+
+    stops: tuple[str, ...]
+    least: float
+    most: float
+
+    def colour(self, value: float) -> tuple[str, bool]:
+        """The colour of a number, and whether it is a dark one."""
+        share = min(1.0, max(0.0, (value - self.least) / (self.most - self.least)))
+        place = share * (len(self.stops) - 1)
+        index = min(int(place), len(self.stops) - 2)
+        pairs = zip(_channels(self.stops[index]), _channels(self.stops[index + 1]), strict=True)
+        red, green, blue = (round(low + (high - low) * (place - index)) for low, high in pairs)
+        return f"#{red:02x}{green:02x}{blue:02x}", 0.299 * red + 0.587 * green + 0.114 * blue < 140
+
+
+def _legend(kind: str, scale: Scale) -> Legend:
+    return Legend(kind=kind, stops=scale.stops, least=shown(scale.least), most=shown(scale.most))
+
+
+@functools.cache
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _panel(kind: str, matrix: Matrix, tokens: tuple[str, ...], scale: Scale, *, written: bool) -> Panel:
+    cells = Markup("".join(_row(number, row, tokens, scale, written=written) for number, row in enumerate(matrix)))
+    return Panel(kind=kind, cells=cells)
+
+
+def _row(number: int, row: Sequence[Number], tokens: tuple[str, ...], scale: Scale, *, written: bool) -> str:
+    cells = (
+        _cell(CELL * column, value, f"{tokens[number]} → {tokens[column]}", scale, written=written)
+        for column, value in enumerate(row)
+    )
+    return f'<g transform="translate(0 {CELL * number})">{"".join(cells)}</g>'
+
+
+def _cell(x: int, value: Number, between: str, scale: Scale, *, written: bool) -> str:
+    title = f"<title>{escape(between)}: {escape(shown(value))}</title>"
+    if value is None:
+        hatch = "".join(f"M{x + step} {CELL}L{x + CELL} {step}M{x} {step}L{x + step} 0" for step in (0, 8, 16))
+        return f'<path class="nan" d="M{x} 0h{CELL}v{CELL}h-{CELL}z">{title}</path><path class="hatch" d="{hatch}"/>'
+    colour, dark = scale.colour(value)
+    text = _short(value, signed=scale.least < 0) if written else ""
+    ink = "light" if dark else "dark"
+    number = f'<text class="{ink}" x="{x + CELL // 2}" y="16">{text}</text>' if text else ""
+    return f'<rect x="{x}" width="{CELL}" height="{CELL}" fill="{colour}">{title}</rect>{number}'
+
+
+def _short(value: float, *, signed: bool) -> str:
+    """A number that fits into a cell: `.25`, `1.0`, `-.12`; nothing for a difference that cannot be seen."""
+    if signed and abs(value) < SEEN:
+        return ""
+    if abs(value) >= 9.95:
+        return "…"
+    text = f"{abs(value):.2f}".lstrip("0") if abs(value) < 0.995 else f"{abs(value):.1f}"
+    sign = "−" if value <= -SEEN else "+" if signed else ""
+    return sign + text
+
+
+def _stairs(size: int) -> str:
+    """The border between what may be attended to, with what came before, and what may not."""
+    steps = "".join(f"V{CELL * number}H{CELL * (number + 1)}" for number in range(1, size))
+    return f"M{CELL} 0{steps}V{CELL * size}"

@@ -1,0 +1,27 @@
+"""`<assignment>/<student>.txt`: a student's report for an e-mail, without markup."""
+
+from __future__ import annotations
+
+from grader.model import Cohort
+from grader.reports.names import report_paths
+from grader.reports.templating import Caps, fit, plain
+from grader.reports.views import StudentView, student_views
+
+BUDGET = 60_000
+"""Bytes; more than anybody reads in an e-mail."""
+
+
+def render(cohort: Cohort) -> dict[str, bytes]:
+    """One file per grade."""
+    paths = report_paths(cohort, "txt")
+    return {paths[grade.student, grade.assignment]: student_text(view) for grade, view in student_views(cohort)}
+
+
+def student_text(view: StudentView) -> bytes:
+    """One student's report on one assignment."""
+    template = plain().get_template("student.txt")
+
+    def draw(caps: Caps) -> str:
+        return template.render(view=view, caps=caps)
+
+    return fit(draw, BUDGET)
