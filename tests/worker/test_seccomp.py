@@ -43,8 +43,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nob
 
 
 @pytest.fixture(autouse=True)
-def litter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def litter(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A folder for what children leave behind, whoever they are."""
+    tmp_path_factory.getbasetemp()  # is made where temporary files go, which is another place now and for a moment only
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         monkeypatch.setattr(tempfile, "tempdir", folder)
