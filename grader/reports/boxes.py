@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import pairwise
 from typing import Final
 
 from grader.model import Entity
@@ -82,7 +83,7 @@ def _row(tensor: Tensor, top: int, height: int, lefts: list[int], widths: list[i
         )
         for axis in tensor.axes
     )
-    signs = tuple((box.x + box.width + _GAP // 2, y + height // 2 + 5) for box in made[:-1])
+    signs = tuple(((left.x + left.width + right.x) // 2, y + height // 2 + 5) for left, right in pairwise(made))
     return Row(role=tensor.role, y=y + height + 14 if below else top + 12, boxes=made, signs=signs)
 
 

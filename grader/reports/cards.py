@@ -10,7 +10,7 @@ from grader.model import Certainty, CheckGrade, Entity, Excerpt, Finding, Outcom
 from grader.reports.diagrams import SHAPES, Diagram, diagram
 from grader.reports.snippets import Snippet, snippet
 from grader.reports.texts import TEXTS
-from grader.reports.wording import count, shown_value
+from grader.reports.wording import capital, count, shown_value
 from grader.submissions.excerpts import AROUND
 
 _MOST_EVIDENCE: Final = 50
@@ -136,7 +136,7 @@ def _sentences(evidence: dict[str, float | int | str]) -> tuple[str, ...]:
 
 def _sentence(name: str, value: str) -> str:
     key = f"evidence.{name.replace(' ', '-')}"
-    return TEXTS.say(key, value=value) if key in TEXTS else f"{name}: {value}"
+    return TEXTS.say(key, value=value) if key in TEXTS else f"{capital(name)}: {value}."
 
 
 def _listed(titles: list[str]) -> str:

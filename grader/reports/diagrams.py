@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Final
 
 from grader.model import Entity
@@ -131,7 +132,10 @@ def _differ(one: str, other: str, *, broadcast: bool) -> bool:
 
 def _sentence(kind: str, first: Tensor, second: Tensor, clashing: list[int]) -> str:
     if kind == "reshape":
+        sizes = [int(axis.size) for axis in second.axes if axis.size.isdecimal()]
         shape = " × ".join(axis.size for axis in second.axes)
+        if len(sizes) == len(second.axes) > 1:
+            shape = f"{shape} = {prod(sizes)}"
         return TEXTS.say("diagram.reshape.sentence", numbers=first.axes[0].size, shape=shape)
     if kind == "output" and len(first.axes) != len(second.axes):
         return TEXTS.say("diagram.output.axes", first=len(first.axes), second=len(second.axes))

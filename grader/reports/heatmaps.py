@@ -58,12 +58,12 @@ class Head(Entity, frozen=True, kw_only=True):
     """One head that is not as it should be.
 
     Attributes:
-        number: counts from 1.
-        greatest: its greatest difference.
+        title: which it is.
+        greatest: its greatest difference, in words.
         table: for each token what it takes from each, in numbers.
     """
 
-    number: int
+    title: str
     greatest: str
     panels: tuple[Panel, ...]
     table: tuple[tuple[str, tuple[str, ...]], ...]
@@ -91,16 +91,21 @@ class Drawing(Entity, frozen=True, kw_only=True):
     tokens: tuple[str, ...]
     masked: bool
     size: int
-    scales: tuple[Legend, Legend]
+    scales: tuple[Legend, ...]
     stairs: str
     heads: tuple[Head, ...]
     equal: str
     left_out: str
 
 
-def drawings(pictures: Iterable[AttentionPicture], most_heads: int) -> list[Drawing]:
-    """Every picture in which something differs, with at most so many heads."""
-    return [drawn for drawn in (_drawing(picture, most_heads) for picture in pictures) if drawn.heads]
+def drawings(pictures: Iterable[AttentionPicture], most_heads: int) -> tuple[Drawing, ...]:
+    """Every picture in which something differs, with at most so many heads; all have the same scales."""
+    pairs = [(picture, _pairs(picture, most_heads)) for picture in pictures]
+    heads = [pair for _, chosen in pairs for pair in chosen.values()]
+    top = _round_up(chain.from_iterable(chain(*pair) for pair in heads))
+    most = _round_up(chain.from_iterable(_difference(*pair) for pair in heads))
+    scales = Scale("weights", _WEIGHTS, 0.0, top), Scale("differences", _DIFFERENCES, -most, most)
+    return tuple(_drawing(picture, chosen, scales) for picture, chosen in pairs if chosen)
 
 
 def differing(picture: AttentionPicture) -> list[int]:
@@ -117,23 +122,27 @@ def shown(value: Number) -> str:
     return "0.00" if text == "-0.00" else text
 
 
-def _drawing(picture: AttentionPicture, most_heads: int) -> Drawing:
+def _pairs(picture: AttentionPicture, most: int) -> dict[int, tuple[Matrix, Matrix]]:
+    """The student's and the expected weights of the heads that are drawn, by number from 0."""
+    return {index: (_cut(picture.student[index]), _cut(picture.expected[index])) for index in differing(picture)[:most]}
+
+
+def _drawing(
+    picture: AttentionPicture, pairs: dict[int, tuple[Matrix, Matrix]], scales: tuple[Scale, Scale]
+) -> Drawing:
     tokens = tuple(token[:LONGEST_TOKEN] for token in picture.tokens[:MOST_TOKENS])
     different = differing(picture)
-    pairs = {index: (_cut(picture.student[index]), _cut(picture.expected[index])) for index in different[:most_heads]}
-    top = _round_up(chain.from_iterable(chain(*pair) for pair in pairs.values()))
-    most = _round_up(chain.from_iterable(_difference(*pair) for pair in pairs.values()))
-    weights, differences = Scale(_WEIGHTS, 0.0, top), Scale(_DIFFERENCES, -most, most)
     equal = [str(index + 1) for index in range(len(picture.student)) if index not in different]
     left_out = len(different) - len(pairs)
+    several = len(picture.student) > 1
     return Drawing(
         tokens=tokens,
         masked=picture.masked,
         size=CELL * len(tokens),
-        scales=(_legend("weights", weights), _legend("differences", differences)),
+        scales=tuple(_legend(scale) for scale in scales),
         stairs=_stairs(len(tokens)) if picture.masked else "",
         heads=tuple(
-            _head(index + 1, pair, tokens, weights, differences, written=index == different[0])
+            _head(index + 1 if several else None, pair, tokens, scales, written=index == different[0])
             for index, pair in pairs.items()
         ),
         equal=TEXTS.say("attention.equal", n=len(equal), heads=", ".join(equal)) if equal else "",
@@ -146,19 +155,18 @@ def _cut(head: Matrix) -> Matrix:
 
 
 def _head(
-    number: int,
+    number: int | None,
     pair: tuple[Matrix, Matrix],
     tokens: tuple[str, ...],
-    weights: Scale,
-    differences: Scale,
+    scales: tuple[Scale, Scale],
     *,
     written: bool,
 ) -> Head:
     own, expected = pair
-    greatest = _greatest(own, expected)
+    weights, differences = scales
     return Head(
-        number=number,
-        greatest=TEXTS["attention.not-finite"] if greatest == math.inf else shown(greatest),
+        title=TEXTS["attention.only"] if number is None else TEXTS.say("attention.head", head=number),
+        greatest=_said(_greatest(own, expected)),
         panels=(
             _panel("yours", own, tokens, weights, written=written),
             _panel("expected", expected, tokens, weights, written=written),
@@ -169,6 +177,12 @@ def _head(
             for token, *rows in zip(tokens, own, expected, strict=False)
         ),
     )
+
+
+def _said(greatest: float | None) -> str:
+    if greatest == math.inf:
+        return TEXTS["attention.differs-unboundedly"]
+    return TEXTS.say("attention.differs", value=shown(greatest))
 
 
 def _difference(own: Matrix, expected: Matrix) -> Matrix:
@@ -208,6 +222,7 @@ def _beside(own: Number, expected: Number) -> str:
 class Scale:
     """Colours for numbers from `least` to `most`; what is beyond has the colour of the end."""
 
+    kind: str
     stops: tuple[str, ...]
     least: float
     most: float
@@ -222,8 +237,8 @@ class Scale:
         return f"#{red:02x}{green:02x}{blue:02x}", 0.299 * red + 0.587 * green + 0.114 * blue < 140
 
 
-def _legend(kind: str, scale: Scale) -> Legend:
-    return Legend(kind=kind, stops=scale.stops, least=shown(scale.least), most=shown(scale.most))
+def _legend(scale: Scale) -> Legend:
+    return Legend(kind=scale.kind, stops=scale.stops, least=shown(scale.least), most=shown(scale.most))
 
 
 @functools.cache

@@ -29,7 +29,7 @@ class Snippet(Entity, frozen=True, kw_only=True):
         """The same with at most so many lines before and after the one that is meant."""
         before = self.where.line - self.first
         skipped = max(0, before - most)
-        lines = self.lines[skipped : before + most + 1]
+        lines = _dedented(self.lines[skipped : before + most + 1])
         inside = open_string("\n".join(self.lines[:skipped]), self.inside)
         return Snippet(where=self.where, first=self.first + skipped, lines=lines, inside=inside)
 
@@ -62,6 +62,10 @@ def _without_margins(found: Snippet) -> Snippet:
         first += 1
     while last > meant and blank[last]:
         last -= 1
-    lines = textwrap.dedent("\n".join(found.lines[first : last + 1])).split("\n")
+    lines = _dedented(found.lines[first : last + 1])
     inside = open_string("\n".join(found.lines[:first]), found.inside)
-    return Snippet(where=found.where, first=found.first + first, lines=tuple(lines), inside=inside)
+    return Snippet(where=found.where, first=found.first + first, lines=lines, inside=inside)
+
+
+def _dedented(lines: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(textwrap.dedent("\n".join(lines)).split("\n")) if lines else ()

@@ -217,7 +217,7 @@ def _rows(snippet: Snippet, caps: Caps) -> list[tuple[int, bool, Markup]]:
     return highlighting.rows(snippet, caps.source, caps.around)
 
 
-def _drawings(pictures: tuple[AttentionPicture, ...], caps: Caps) -> list[heatmaps.Drawing]:
+def _drawings(pictures: tuple[AttentionPicture, ...], caps: Caps) -> tuple[heatmaps.Drawing, ...]:
     return heatmaps.drawings(pictures, caps.heads)
 
 

@@ -59,7 +59,7 @@ class SecondLookView(Entity, frozen=True, kw_only=True):
         outcome: how many checks are correct with them, as a sentence.
         weight: whether this counts or only informs, as a sentence.
         lead: what stands before findings and wrong checks.
-        wrong: the checks that are not correct; empty when the page's first list of checks shows the very same.
+        wrong: the checks that are not correct; empty when the list of the submission's checks shows the very same.
         cards: the mistakes that were named.
     """
 
@@ -229,7 +229,7 @@ def _second_look_view(
     titles = {spec.id: spec.title for spec in specs.values()}
     counts = policy is MissingImport.FORGIVE
     open_results = [result for result in look.results if result.outcome is not Outcome.PASSED]
-    shown_above = {check.result.check: check.result for check in told.checks} == {
+    listed = {check.result.check: check.result for check in told.checks} == {
         result.check: result for result in look.results
     }
     again = [CheckGrade(spec=specs[result.check], result=result, points=0.0) for result in look.results]
@@ -242,15 +242,15 @@ def _second_look_view(
         supplied=look.supplied,
         outcome=TEXTS.say("second-look.some" if open_results else "second-look.all", correct=correct, total=total),
         weight=SECOND_LOOK_WEIGHT[policy],
-        lead=_lead(listed=not shown_above, counts=counts) if open_results else "",
-        wrong=() if shown_above else tuple(check_view(check, titles, excerpts) for check in wrong),
+        lead=_lead(listed=listed, counts=counts) if open_results else "",
+        wrong=() if listed else tuple(check_view(check, titles, excerpts) for check in wrong),
         cards=cards(look.findings, again, excerpts, solved=solved),
     )
 
 
 def _lead(*, listed: bool, counts: bool) -> str:
-    if not listed:
-        return TEXTS["second-look.listed-above"]
+    if listed:
+        return TEXTS["second-look.listed-elsewhere"]
     return TEXTS["second-look.still-wrong" if counts else "second-look.would-be-wrong"]
 
 

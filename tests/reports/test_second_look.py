@@ -171,7 +171,7 @@ def test_checks_that_the_page_lists_already_are_not_listed_twice() -> None:
     assert view.second_look.wrong == ()
     for text in texts(view):
         assert text.count(SCALE.title) == 1
-        assert "What is still wrong is listed above." in text
+        assert "What is still wrong is listed below." in text
 
 
 def test_a_check_that_waits_in_the_second_look_names_what_for() -> None:
