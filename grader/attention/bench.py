@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 
 from grader.attention.drawing import draw_mask, draw_tokens, draw_values
 from grader.attention.experiment import Experiment, perform
-from grader.attention.layouts import Layout, elements, layouts, shapes_of
+from grader.attention.layouts import layouts
+from grader.attention.projections import Layout, elements, shapes_of
 from grader.attention.subject import NoAnswer, Subject
 from grader.attention.trial import Trial
 

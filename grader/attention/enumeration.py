@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
-from grader.attention.layouts import Layout
+from grader.attention.projections import Layout
 from grader.attention.values import ValuePath
 from grader.attention.variants import ACTIVATIONS, CERTAIN, CHANGES, IDENTITY, Variant, steps_from_reference
 

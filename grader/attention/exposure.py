@@ -20,7 +20,7 @@ import torch
 from torch import Generator, Tensor
 
 from grader.attention.drawing import causal_mask, draw_tokens
-from grader.attention.layouts import Layout, elements
+from grader.attention.projections import Layout, elements
 from grader.attention.reference import Weights, attention_weights
 from grader.attention.subject import Subject
 

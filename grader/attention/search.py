@@ -20,7 +20,6 @@ from torch import Tensor
 from grader.attention.bench import Bench
 from grader.attention.enumeration import extended, role_maps, without_attention
 from grader.attention.fitting import FILL_GRID, SCALE_GRID, fit
-from grader.attention.layouts import Layout
 from grader.attention.masking import (
     FREE_ADDITION,
     FREE_FILL,
@@ -33,6 +32,7 @@ from grader.attention.masking import (
     free_addition,
     free_fill,
 )
+from grader.attention.projections import Layout
 from grader.attention.subject import NoAnswer
 from grader.attention.trial import SCALES, Trial
 from grader.attention.values import ValuePath, untested_paths, value_paths

@@ -11,8 +11,8 @@ import torch
 from grader.attention.bench import FIRST_SIZE, Bench
 from grader.attention.experiment import lay_out
 from grader.attention.findings import Evidence, Named
-from grader.attention.layouts import shapes_of
 from grader.attention.masking import FREE_ADDITION, FREE_FILL, WRONG
+from grader.attention.projections import shapes_of
 from grader.attention.search import Match, Search
 from grader.attention.variants import IDENTITY, Variant, names
 

@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor
 
-from grader.attention.layouts import Layout
 from grader.attention.masking import NO_MASK, WAYS, Scored, Way
+from grader.attention.projections import Layout
 from grader.attention.variants import IDENTITY, Variant, activated, finish, hidden_always, merge, split, weigh
 
 Made = TypeVar("Made")

@@ -18,7 +18,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from grader.attention.layouts import Layout
+from grader.attention.projections import Layout
 from grader.attention.variants import ACTIVATIONS, CHANGES, IDENTITY, finish
 
 APART: Final = ("along tokens", "along samples")
