@@ -71,6 +71,8 @@ class Wanted:
         store: where attempts are kept.
         only_assignments: ids; empty means every assignment a submission matches.
         only_student: one student's name, or None.
+        own: everything at `paths` is one submission, of the student with this name; None where it is a class.
+        without: folders in it that are not the student's.
     """
 
     paths: tuple[Path, ...]
@@ -79,6 +81,8 @@ class Wanted:
     store: Path
     only_assignments: tuple[str, ...] = ()
     only_student: str | None = None
+    own: str | None = None
+    without: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,7 @@ def run(request: Request, observer: Observer) -> Cohort:
         GraderError: assignments, paths, the store or the machine do not allow to grade.
     """
     assignments = load_all(request.assignments, solutions=request.solutions, only=request.only_assignments)
-    handed_in = _chosen(submissions.find(request.paths), request.only_student)
+    handed_in = _handed_in(request)
     with Store(request.store) as store:
         plan = _plan(handed_in, assignments, known=_known(request, assignments), salt=store.salt)
         least = least_isolation(assignments, request.isolation)
@@ -139,7 +143,7 @@ def recall(wanted: Wanted) -> Cohort:
         GraderError: assignments, paths or the store cannot be used.
     """
     assignments = load_all(wanted.assignments, solutions=wanted.solutions, only=wanted.only_assignments)
-    handed_in = _chosen(submissions.find(wanted.paths), wanted.only_student)
+    handed_in = _handed_in(wanted)
     if not wanted.store.is_file():
         raise ConfigurationError(f"nothing was graded yet: there is no {wanted.store}", path=wanted.store, hint=GRADE)
     with Store(wanted.store) as store:
@@ -156,6 +160,12 @@ def _grade(job: Job, attempt: Attempt, *, reused: bool) -> Grade:
     """The score of an attempt, which may be another student's with the very same files."""
     own = msgspec.structs.replace(attempt, student=job.submission.student)
     return score(job.assignment, job.submission, own, reused=reused)
+
+
+def _handed_in(wanted: Wanted) -> tuple[Submission, ...]:
+    if wanted.own is not None:
+        return (submissions.single(wanted.paths, student=wanted.own, without=wanted.without),)
+    return _chosen(submissions.find(wanted.paths), wanted.only_student)
 
 
 def _chosen(found: tuple[Submission, ...], only: str | None) -> tuple[Submission, ...]:

@@ -29,5 +29,6 @@ from __future__ import annotations
 
 from grader.submissions.finding import find
 from grader.submissions.reading import MAX_DEPTH, MAX_ENTRIES, MAX_FILE, MAX_FILES, MAX_TOTAL
+from grader.submissions.single import single
 
-__all__ = ["MAX_DEPTH", "MAX_ENTRIES", "MAX_FILE", "MAX_FILES", "MAX_TOTAL", "find"]
+__all__ = ["MAX_DEPTH", "MAX_ENTRIES", "MAX_FILE", "MAX_FILES", "MAX_TOTAL", "find", "single"]
