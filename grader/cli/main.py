@@ -9,9 +9,11 @@ import click
 from click_default_group import DefaultGroup
 
 import grader
+from grader.cli.ci import ci_command
 from grader.cli.doctor import doctor_command
 from grader.cli.exits import Exit
 from grader.cli.explain import explain_command
+from grader.cli.lint import lint_command
 from grader.cli.report import report_command
 from grader.cli.run import run_command
 from grader.errors import GraderError
@@ -33,8 +35,10 @@ def command() -> None:
 
 command.add_command(run_command, "run")
 command.add_command(report_command, "report")
+command.add_command(ci_command, "ci")
 command.add_command(doctor_command, "doctor")
 command.add_command(explain_command, "explain")
+command.add_command(lint_command, "lint")
 
 
 def main() -> None:

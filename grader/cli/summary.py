@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,13 +67,18 @@ def exit_code(cohort: Cohort, fail_under: float | None) -> Exit:
 def write_reports(cohort: Cohort, out: Path) -> dict[str, bytes]:
     """Write every report below `out`, each file whole or not at all. Returns them by relative name."""
     files = reports.render_all(cohort)
+    write_files(files, out)
+    return files
+
+
+def write_files(files: Mapping[str, bytes], out: Path) -> None:
+    """Write files by relative name below `out`, each whole or not at all."""
     for name, content in files.items():
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
         partial.write_bytes(content)
         os.replace(partial, target)
-    return files
 
 
 def show(cohort: Cohort, out: Path, *, reused: int) -> None:
