@@ -8,10 +8,11 @@ from typing import Final
 import torch
 from torch import Generator, Tensor
 
-from grader.attention.drawing import draw_mask, draw_tokens, draw_values
+from grader.attention.drawing import draw_tokens, draw_values
 from grader.attention.experiment import Experiment, perform
 from grader.attention.layouts import layouts
 from grader.attention.projections import Layout, elements, shapes_of
+from grader.attention.questions import GAIN, Questions
 from grader.attention.subject import NoAnswer, Subject
 from grader.attention.trial import Trial
 
@@ -30,13 +31,6 @@ FIRST_SIZE: Final = Size(embed_dim=24, num_heads=4, batch=3, seq=5)
 SECOND_SIZE: Final = Size(embed_dim=35, num_heads=5, batch=2, seq=6)
 """Two sizes among whose numbers none stands for another: no mistake coincides with the reference, or with another
 mistake, at both."""
-
-GAIN: Final = 1.0
-"""Standard deviation of a projection of a standard normal token: gentle enough for gradients to tell roles, strong
-enough for every mistake to show."""
-
-LOUD: Final = 3.0
-"""How much larger tokens are where a hidden score must show through a fill that is too small."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,19 +93,19 @@ class Bench:
         return self.experiment is None or any(block.idle for layout in self.layouts for block in layout.blocks)
 
 
-def set_up(subject: Subject, *, batch: int, seq: int, generator: Generator, loud: bool) -> Bench:
+def set_up(subject: Subject, asked: Questions, *, generator: Generator, loud: bool) -> Bench:
     """Ask a module. Raises `NoAnswer` when it does not even answer without a mask.
 
     Args:
         subject: the module; values are drawn for it.
-        batch, seq: sizes of the inputs: different from each other and from every other size.
-        generator: where inputs come from.
+        asked: the inputs.
+        generator: where values come from.
         loud: whether to ask once more with large tokens under a mask.
     """
     embed, heads = subject.embed_dim, subject.num_heads
     subject.load(draw_values(shapes_of(subject.values), embed_dim=embed, gain=GAIN, generator=generator))
     flat = elements(subject.values)
-    x = draw_tokens(batch, seq, embed, generator)
+    x = asked.tokens
     plain = Trial(x, None, subject(x), heads=heads, elements=flat)
     if plain.output.dim() != 3:
         raise NoAnswer(f"the output has the shape {tuple(plain.output.shape)}")
@@ -123,12 +117,12 @@ def set_up(subject: Subject, *, batch: int, seq: int, generator: Generator, loud
         elements=flat,
         layouts=layouts(subject.values, experiment, embed_dim=embed, num_heads=heads),
         experiment=experiment,
-        one_token=_one_token(subject, generator),
+        one_token=_one_token(subject, asked.one_token),
         plain=plain,
         decimals=decimals,
         subject=subject,
     )
-    _ask_with_masks(bench, subject, generator, loud=loud)
+    _ask_with_masks(bench, subject, asked, loud=loud)
     return bench
 
 
@@ -158,8 +152,7 @@ def _experiment(subject: Subject, generator: Generator, *, is_usual: bool) -> Ex
     return found if found is not None and found.floor > 0 else None
 
 
-def _one_token(subject: Subject, generator: Generator) -> tuple[Tensor, Tensor] | None:
-    x = draw_tokens(1, 1, subject.embed_dim, generator)
+def _one_token(subject: Subject, x: Tensor) -> tuple[Tensor, Tensor] | None:
     try:
         output = subject(x)
     except NoAnswer:
@@ -167,16 +160,10 @@ def _one_token(subject: Subject, generator: Generator) -> tuple[Tensor, Tensor] 
     return (x, output) if output.dim() == 3 and bool(output.isfinite().all()) else None
 
 
-def _ask_with_masks(bench: Bench, subject: Subject, generator: Generator, *, loud: bool) -> None:
-    x = bench.plain.x
-    batch, seq, _ = x.shape
-    full_row = draw_mask(batch, seq, generator)
-    full_row[0, 0] = True  # where nothing is hidden, only a few mistakes give nan
-    asked = [(x, full_row)]
-    if loud:
-        asked.append((LOUD * draw_tokens(batch, seq, bench.embed_dim, generator), draw_mask(batch, seq, generator)))
+def _ask_with_masks(bench: Bench, subject: Subject, asked: Questions, *, loud: bool) -> None:
+    asking = [(asked.tokens, asked.mask), *([(asked.loud_tokens, asked.loud_mask)] if loud else [])]
     trials = []
-    for tokens, mask in asked:
+    for tokens, mask in asking:
         try:
             output = subject(tokens, mask)
         except NoAnswer as refusal:

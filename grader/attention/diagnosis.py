@@ -26,6 +26,7 @@ from grader.attention.facts import gather
 from grader.attention.findings import Evidence, Named
 from grader.attention.gradients import unregistered_id
 from grader.attention.probes import observe
+from grader.attention.questions import Questions, questions
 from grader.attention.reference import Weights
 from grader.attention.search import Match, Search
 from grader.attention.subject import Factory, LocalSubject, NoAnswer, Subject
@@ -93,12 +94,13 @@ def diagnose_subjects(
         generator: where inputs come from.
         tolerance: the relative error of a match.
     """
+    first_questions, second_questions = draw_questions(heads=heads, generator=generator)
     try:
-        first = _bench(build, FIRST_SIZE, heads=heads, generator=generator, loud=True)
+        first = set_up(_built(build, FIRST_SIZE, heads=heads), first_questions, generator=generator, loud=True)
     except NoAnswer:
         return Diagnosis(findings=tuple(observe(build, heads=heads, generator=generator)))
     try:
-        second = _bench(build, SECOND_SIZE, heads=heads, generator=generator, loud=False)
+        second = set_up(_built(build, SECOND_SIZE, heads=heads), second_questions, generator=generator, loud=False)
     except NoAnswer:
         second = None
     search = Search(first, second, tolerance=tolerance)
@@ -139,6 +141,21 @@ def _unregistered(subject: Subject) -> tuple[Named, ...]:
     return (Named(id=unregistered_id(hidden, subject.num_heads), certainty="observed", evidence=evidence),)
 
 
-def _bench(build: Factory, size: Size, *, heads: bool, generator: torch.Generator, loud: bool) -> Bench:
-    subject = build(size.embed_dim, size.num_heads if heads else 1)
-    return set_up(subject, batch=size.batch, seq=size.seq, generator=generator, loud=loud)
+def draw_questions(*, heads: bool, generator: torch.Generator) -> tuple[Questions, Questions]:
+    """The inputs for both sizes; drawn once for all diagnoses that begin with a generator in the same state."""
+    seed = int(torch.randint(2**31, (), generator=generator))
+    first, second = (
+        questions(
+            embed_dim=size.embed_dim,
+            num_heads=size.num_heads if heads else 1,
+            batch=size.batch,
+            seq=size.seq,
+            seed=seed,
+        )
+        for size in (FIRST_SIZE, SECOND_SIZE)
+    )
+    return first, second
+
+
+def _built(build: Factory, size: Size, *, heads: bool) -> Subject:
+    return build(size.embed_dim, size.num_heads if heads else 1)

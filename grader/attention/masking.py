@@ -105,6 +105,14 @@ def _not_self(mask: Tensor) -> Tensor:
 SMALL: Final = (-1.0, -2.0, -3.0, -5.0, -8.0, -10.0, -12.0, -15.0, -20.0, -30.0, -50.0, -64.0, -99.0, -100.0)
 """Fills that leave a hidden token more weight than nothing."""
 
+FAINT: Final = frozenset(
+    how.format(f"{number:g}")
+    for number in SMALL
+    if number < -5
+    for how in ("filled with {}", "plus {}", "filled with {} before the scale", "plus {} before the scale")
+)
+"""Ways with a fill that can be as good as -inf for ordinary scores."""
+
 LARGE: Final = (-1e4, -1e5, -1e6, -1e8, -1e10, -9e15, -1e20, -1e30, -3.4028234663852886e38, -1.7976931348623157e308)
 """Fills other than -1e9 that are as good as -inf for a softmax over the keys; for anything else they all differ."""
 
@@ -183,6 +191,9 @@ WRONG: Final[Mapping[str, tuple[Way, tuple[str, ...]]]] = MappingProxyType(
     }
 )
 """Ways that have a name: the function, and the ids, of which the first is its name."""
+
+OVER_HEADS: Final = frozenset({"in the order of heads", "in the order of samples"})
+"""Ways that need more than one head to be any different."""
 
 WAYS: Final[Mapping[str, Way]] = MappingProxyType(
     {**RIGHT, **RIGHT_IN_OTHER_WORDS, **RIGHT_WITHOUT_SOFTMAX, **{name: way for name, (way, _) in WRONG.items()}}

@@ -32,17 +32,18 @@ from grader.attention.masking import (
     free_addition,
     free_fill,
 )
+from grader.attention.power import MARGIN
 from grader.attention.projections import Layout
 from grader.attention.subject import NoAnswer
 from grader.attention.trial import SCALES, Trial
 from grader.attention.values import ValuePath, untested_paths, value_paths
 from grader.attention.variants import LINEAR, Variant
 
-MARGIN: Final = 100.0
-"""How many times farther everything else must be for a match to be a proof."""
+EVALUATIONS: Final = 3000
+"""What may be tried for one module: less than a second of computing."""
 
-EVALUATIONS: Final = 3500
-"""What may be tried for one module: about a second of computing."""
+FITTING: Final = 1500
+"""What may be tried beyond that to find a number without a name."""
 
 MOST_CHANGES: Final = 4
 MOST_CHANGES_OF_VALUES: Final = 3
@@ -89,6 +90,8 @@ class Search:
         self._second = second
         self._tolerance = tolerance
         self.evaluations = 0
+        self._budget = EVALUATIONS
+        self._relaxed = False
         self.nearest = math.inf
         self._nearest_masks: dict[str, float] = {}
         self._paths = self._find_paths()
@@ -97,13 +100,25 @@ class Search:
         self.plain_matches: list[Match] = []
 
     def run(self) -> tuple[Match, ...]:
-        """Every variant of least change that passes all sieves."""
+        """Every variant of least change that passes all sieves.
+
+        First every projection that gets a gradient is taken to serve, and no other; if that leads nowhere, gradients
+        may have been cut off.
+        """
+        matches = self._run(relaxed=False)
+        if not matches and not self.plain and self._first.is_silent:
+            self._budget += EVALUATIONS // 2
+            matches = self._run(relaxed=True)
+        return matches
+
+    def _run(self, *, relaxed: bool) -> tuple[Match, ...]:
+        self._relaxed = relaxed
         pending: list[Match] = []
         waiting: list[Match] = []
         seen: set[tuple[str, Variant]] = set()
         for level in range(MOST_CHANGES + 1):
             for layout, variant, changes in self._variants(level):
-                if (layout.name, variant) in seen or self.evaluations > EVALUATIONS:
+                if (layout.name, variant) in seen or self.evaluations > self._budget:
                     continue
                 seen.add((layout.name, variant))
                 pending += self._without_mask(layout, variant, changes)
@@ -118,7 +133,7 @@ class Search:
                 return self._proven(due)
             if level >= 1 and (numbered := self._with_numbers(waiting, level)):
                 return self._proven(numbered)
-            if self.evaluations > EVALUATIONS:
+            if self.evaluations > self._budget:
                 break
             if level >= 2 and any(match.changes == 0 for match in waiting):
                 break  # right without a mask: deeper there is nothing but far-fetched explanations of the mask
@@ -175,7 +190,7 @@ class Search:
             for path in self._paths.get(layout.name, ()):
                 if level == path.changes + 1 and not path.weighted:
                     yield layout, without_attention(path), level
-                for roles, exchanged in role_maps(layout, path, relaxed=self._first.is_silent):
+                for roles, exchanged in role_maps(layout, path, relaxed=self._relaxed):
                     spent = path.changes + exchanged + base
                     for extra in range(level - spent + 1):
                         for variant in extended(path, roles, extra, self._first.num_heads):
@@ -323,7 +338,7 @@ class Search:
     def _with_factor(self, structure: int) -> Iterator[Match]:
         """Matches with so many changes and a scale that has no name; the same for other weights of this size."""
         for layout, variant, changes in self._variants(structure):
-            if changes != structure or variant.merge == "values" or self.evaluations > EVALUATIONS:
+            if changes != structure or variant.merge == "values" or self.evaluations > self._budget + FITTING:
                 continue
             fitted = self._fitted(self._first, layout, variant)
             if fitted is None or not self._is_constant(layout, variant, fitted[0]):

@@ -107,7 +107,7 @@ class Trial:
             `(scales,)`: the greatest difference over the greatest number of the module's output; inf where they do not
             even agree in which numbers are finite.
         """
-        candidate = self._output(layout, variant, way, self.scales(layout) if scales is None else scales)
+        candidate = self.outputs(layout, variant, way, scales=scales)
         if candidate is None or candidate.shape[1:] != self.output.shape:
             return None
         return self._distances(candidate if self.decimals is None else candidate.round(decimals=self.decimals))
@@ -125,7 +125,12 @@ class Trial:
 
     # -- the variant's output, step by step --------------------------------------------------------------------------
 
-    def _output(self, layout: Layout, variant: Variant, way: Way | None, scales: Tensor) -> Tensor | None:
+    def outputs(
+        self, layout: Layout, variant: Variant, way: Way | None = None, *, scales: Tensor | None = None
+    ) -> Tensor | None:
+        """What a variant makes of the input, for each scale: `(scales, batch, seq, width)`; None where there is no such
+        variant. The arguments are those of `errors`."""
+        scales = self.scales(layout) if scales is None else scales
         if (self.mask is None) != (way is None) or (variant.split == "none" and variant.merge in ("last", "first")):
             return None
         x = self._tokens(layout, variant)

@@ -33,7 +33,7 @@ from grader.examiner.explaining import Notebook, finding
 from grader.examiner.fixtures import Fixtures, Sitting
 from grader.examiner.module import Manner
 from grader.examiner.pointing import with_lines
-from grader.examiner.proving import Proof, prove
+from grader.examiner.proving import Proof, prepare, prove
 from grader.examiner.reference import InProcess
 from grader.examiner.repetition import Repetition, reordered, repeat
 from grader.examiner.reporting import blocked, result_of, worst
@@ -131,6 +131,7 @@ class Examiner(Fixtures):
         results: list[CheckResult] = []
         self._run_checks(course, course.checks, results.append)
         self._baselines[course.id] = baseline(course, session)
+        prepare(course)
         problems = [
             f"{course.id}: {result.check} {result.outcome} on the reference solution: {result.message}\n{result.detail}"
             for result in results

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from grader.attention import TOLERANCE
-from grader.attention.diagnosis import Diagnosis, diagnose_subjects
+from grader.attention.diagnosis import Diagnosis, diagnose_subjects, draw_questions
 from grader.attention.exposure import TOKENS, example_mask, expected_weights, exposed_weights, layout_weights
 from grader.attention.findings import Named
 from grader.attention.subject import NoAnswer
@@ -115,11 +115,16 @@ class _Answering:
             raise NoAnswer(error.message) from None
 
 
+def prepare(course: Course) -> None:
+    """Draw what all submissions to a course are asked, before there are any."""
+    draw_questions(heads=_has_heads(course), generator=_generator())
+
+
 def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) -> Proof:
     """Diagnose a submission of which a check has failed."""
     if not any(result.outcome in UNFINISHED for result in results):
         return Proof()
-    heads = "num_heads" in contract_names(course.contract.construct)
+    heads = _has_heads(course)
     student = Student(session, course.contract, torch.Generator().manual_seed(7))
 
     def build(embed_dim: int, num_heads: int, *, dropout: float = 0.0) -> RemoteSubject:
@@ -132,7 +137,7 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
         session.begin_check()
         with _Answering():
             tolerance = TOLERANCE[student(**{"embed_dim": 24, **({"num_heads": 4} if heads else {})}).dtype]
-        found = diagnose_subjects(build, heads=heads, generator=torch.Generator().manual_seed(8), tolerance=tolerance)
+        found = diagnose_subjects(build, heads=heads, generator=_generator(), tolerance=tolerance)
         session.begin_check()
         return Proof(
             findings=tuple(_finding(each, course, session) for each in found.findings),
@@ -143,6 +148,14 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
         )
     except (Fault, NoAnswer):
         return Proof()
+
+
+def _has_heads(course: Course) -> bool:
+    return "num_heads" in contract_names(course.contract.construct)
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(8)
 
 
 def _finding(named: Named, course: Course, session: Session) -> Finding:
