@@ -174,3 +174,22 @@ class Post:
     def close(self) -> None:
         """Close the socket."""
         self._packets.close()
+
+
+class Comparison(Said, frozen=True, kw_only=True):
+    """Host: do these variants of a reference solution behave as it does? All of them are sources, and trusted."""
+
+    reference: str
+    entry: str
+    contract: Contract
+    variants: dict[str, str]
+
+
+class Compared(Said, frozen=True, kw_only=True):
+    """Examiner: for each variant, in what it was first seen to differ; empty where nothing differs.
+
+    `problem` says why nothing could be compared, where that is so.
+    """
+
+    differences: dict[str, str] = msgspec.field(default_factory=dict)
+    problem: str = ""
