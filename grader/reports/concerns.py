@@ -17,7 +17,7 @@ Marks = Mapping[str, tuple[str, ...]]
 
 
 class Link(Entity, frozen=True, kw_only=True):
-    """A student, and the page that is about their work on an assignment."""
+    """A student, and the page that is about their work on an assignment; empty where there is none."""
 
     student: str
     page: str
@@ -133,15 +133,17 @@ def _check_note(check: CheckGrade) -> Note:
 
 
 def _alike(likeness: Likeness, titles: Titles, links: Links) -> Concern:
-    people = (links.get((student, likeness.assignment)) for student in likeness.students)
+    people = (
+        links.get((student, likeness.assignment)) or Link(student=student, page="") for student in likeness.students
+    )
     title = titles.get(likeness.assignment, likeness.assignment)
-    return Concern(people=tuple(filter(None, people)), assignment=title, alike=likeness)
+    return Concern(people=tuple(people), assignment=title, alike=likeness)
 
 
 def marks(found: Iterable[Concerns]) -> dict[str, tuple[str, ...]]:
     """The reasons to look at each page's work, by page."""
     reasons: dict[str, list[str]] = {}
     for concerns in found:
-        for page in {link.page: None for concern in concerns.concerns for link in concern.people}:
+        for page in {link.page: None for concern in concerns.concerns for link in concern.people if link.page}:
             reasons.setdefault(page, []).append(concerns.reason)
     return {page: tuple(several) for page, several in reasons.items()}
