@@ -9,6 +9,7 @@ import click
 from click_default_group import DefaultGroup
 
 import grader
+from grader.cli.build import autograde_command, build_command
 from grader.cli.ci import ci_command
 from grader.cli.doctor import doctor_command
 from grader.cli.exits import Exit
@@ -35,6 +36,8 @@ def command() -> None:
 
 command.add_command(run_command, "run")
 command.add_command(report_command, "report")
+command.add_command(build_command, "build")
+command.add_command(autograde_command, "autograde")
 command.add_command(ci_command, "ci")
 command.add_command(doctor_command, "doctor")
 command.add_command(explain_command, "explain")
