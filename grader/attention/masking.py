@@ -105,16 +105,18 @@ def _not_self(mask: Tensor) -> Tensor:
 SMALL: Final = (-1.0, -2.0, -3.0, -5.0, -8.0, -10.0, -12.0, -15.0, -20.0, -30.0, -50.0, -64.0, -99.0, -100.0)
 """Fills that leave a hidden token more weight than nothing."""
 
-FAINT: Final = frozenset(
-    how.format(f"{number:g}")
-    for number in SMALL
-    if number < -5
-    for how in ("filled with {}", "plus {}", "filled with {} before the scale", "plus {} before the scale")
-)
-"""Ways with a fill that can be as good as -inf for ordinary scores."""
-
 LARGE: Final = (-1e4, -1e5, -1e6, -1e8, -1e10, -9e15, -1e20, -1e30, -3.4028234663852886e38, -1.7976931348623157e308)
 """Fills other than -1e9 that are as good as -inf for a softmax over the keys; for anything else they all differ."""
+
+TOO_SMALL: Final[Mapping[str, tuple[Way, float]]] = MappingProxyType(
+    {
+        **{f"filled with {number:g}": (_fill(number), number) for number in SMALL},
+        **{f"filled with {number:g} before the scale": (_fill_unscaled(number), number) for number in SMALL},
+        **{f"plus {number:g}": (_plus(number), number) for number in SMALL[1:]},
+        **{f"plus {number:g} before the scale": (_plus_before_scale(number), number) for number in SMALL[1:]},
+    }
+)
+"""Ways to fill with one of these numbers, and the number. How much too small it is depends on the scores."""
 
 RIGHT: Final[Mapping[str, Way]] = MappingProxyType(
     {"-inf": _fill(-math.inf), "-1e9": _fill(-1e9), "renormalised": _renormalised}
@@ -178,16 +180,7 @@ WRONG: Final[Mapping[str, tuple[Way, tuple[str, ...]]]] = MappingProxyType(
         "and the next": (_mask(_tril(1)), ("mask-off-by-one-leak",)),
         "and causal": (_mask(_tril(0)), ("mask-always-causal",)),
         "own, causal": (_mask(_own(0)), ("mask-ignored",)),
-        **{f"filled with {number:g}": (_fill(number), ("mask-fill-too-small",)) for number in SMALL},
-        **{
-            f"filled with {number:g} before the scale": (_fill_unscaled(number), ("mask-fill-too-small",))
-            for number in SMALL
-        },
-        **{f"plus {number:g}": (_plus(number), ("mask-fill-too-small",)) for number in SMALL[1:]},
-        **{
-            f"plus {number:g} before the scale": (_plus_before_scale(number), ("mask-fill-too-small",))
-            for number in SMALL[1:]
-        },
+        **{name: (way, ("mask-fill-too-small",)) for name, (way, _) in TOO_SMALL.items()},
     }
 )
 """Ways that have a name: the function, and the ids, of which the first is its name."""

@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from grader.attention.comparison import TOLERANCE
 from grader.attention.drawing import draw_mask, draw_tokens, draw_values
 from grader.attention.experiment import lay_out
-from grader.attention.masking import FAINT, OVER_HEADS, WAYS, WRONG
+from grader.attention.masking import OVER_HEADS, TOO_SMALL, WAYS, WRONG
 from grader.attention.power import MARGIN
 from grader.attention.projections import Block, Layout, Output, elements
 from grader.attention.reference import Weights, self_attention
@@ -30,8 +30,11 @@ GAIN: Final = 1.0
 """Standard deviation of a projection of a standard normal token: gentle enough for gradients to tell roles, strong
 enough for every mistake to show."""
 
-LOUD: Final = 3.0
+LOUD: Final = 5.0
 """How much larger tokens are where a hidden score must show through a fill that is too small."""
+
+FAINTEST: Final = -15.0
+"""The lowest fill that has to show."""
 
 DRAWS: Final = 20
 """How often inputs are drawn before a size is given up; mostly the first ones will do."""
@@ -156,7 +159,7 @@ def unseen(asked: Questions, right: Textbook, num_heads: int) -> Iterator[tuple[
     """The mistakes that hardly change the output, and by how much.
 
     Not counted is what is no mistake: a head's own width where nothing else is as wide, heads mixed up where there is
-    one, and fills that are as good as -inf for ordinary scores.
+    one, and fills that are as good as -inf.
     """
     enough = MARGIN * TOLERANCE[torch.float64]
     for name, error in distances(asked, right, num_heads):
@@ -166,15 +169,9 @@ def unseen(asked: Questions, right: Textbook, num_heads: int) -> Iterator[tuple[
 
 def distances(asked: Questions, right: Textbook, num_heads: int) -> Iterator[tuple[str, float]]:
     """How far each mistake is from the reference; those that give another shape are left out."""
-    plain, masked = (
-        Trial(
-            asked.tokens,
-            mask,
-            self_attention(asked.tokens, right.weights, mask),
-            heads=num_heads,
-            elements=right.elements,
-        )
-        for mask in (None, asked.mask)
+    plain, masked, loud = (
+        Trial(x, mask, self_attention(x, right.weights, mask), heads=num_heads, elements=right.elements)
+        for x, mask in ((asked.tokens, None), (asked.tokens, asked.mask), (asked.loud_tokens, asked.loud_mask))
     )
     by_scale = plain.errors(right.layout, Variant())
     assert by_scale is not None
@@ -189,8 +186,8 @@ def distances(asked: Questions, right: Textbook, num_heads: int) -> Iterator[tup
         if errors is not None:
             yield f"{change}", float(errors[0])
     for name in WRONG:
-        if name in FAINT or (num_heads == 1 and name in OVER_HEADS):
+        if (num_heads == 1 and name in OVER_HEADS) or (name in TOO_SMALL and TOO_SMALL[name][1] < FAINTEST):
             continue
-        errors = masked.errors(right.layout, Variant(), WAYS[name])
+        errors = (loud if name in TOO_SMALL else masked).errors(right.layout, Variant(), WAYS[name])
         assert errors is not None
         yield f"a mask that is {name}", float(errors[0])
