@@ -21,10 +21,11 @@ def arrangements(groups: Sequence[Tensor], embed: int, heads: int) -> Iterator[t
     if heads == 1:
         return
     table = torch.cat(list(groups))
-    if any(len(rows) * heads == embed for rows in groups):
+    if len(groups) > 1 and any(len(rows) * heads == embed for rows in groups):
         yield "one head for all", [rows.repeat(heads) if len(rows) * heads == embed else rows for rows in groups]
-    if len(table) * heads == 3 * embed:
-        yield "one fused head for all", [piece.repeat(heads) for piece in table.view(3, -1)]
+    count, rest = divmod(len(table) * heads, embed)
+    if not rest and count <= 3:
+        yield "one head for all, stacked", [piece.repeat(heads) for piece in table.view(count, -1)]
     if len(table) == 3 * heads * embed:
         yield "full width, stacked", [*table.view(3, -1)]
         yield "full width, per head", [*table.view(heads, 3, -1).transpose(0, 1).flatten(1)]

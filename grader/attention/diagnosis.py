@@ -14,18 +14,19 @@ weights that were drawn for it, and everything else that was tried is at least a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 import torch
 
 from grader.attention.bench import FIRST_SIZE, SECOND_SIZE, Bench, Size, set_up
+from grader.attention.devices import stays_behind
 from grader.attention.exposure import layout_weights
 from grader.attention.facts import gather
 from grader.attention.findings import Evidence, Named
 from grader.attention.gradients import unregistered_id
-from grader.attention.probes import observe
+from grader.attention.probes import observe, same_at_birth
 from grader.attention.questions import Questions, questions
 from grader.attention.reference import Weights
 from grader.attention.search import Match, Search
@@ -80,7 +81,25 @@ def diagnose(factory: Callable[..., Any], *, heads: bool = True, seed: int = 0) 
         except Exception as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from None
 
-    return diagnose_subjects(build, heads=heads, generator=generator)
+    found = diagnose_subjects(build, heads=heads, generator=generator)
+    seen = _seen_at_birth(lambda: factory(*((24, 4) if heads else (24,))), generator)
+    return replace(found, findings=without_echoes((*found.findings, *seen)), correct=found.correct and not seen)
+
+
+def _seen_at_birth(make: Callable[[], Any], generator: torch.Generator) -> tuple[Named, ...]:
+    """What modules show as they come from their constructor."""
+    x = torch.randn(2, 5, FIRST_SIZE.embed_dim, generator=generator)
+    found = []
+    try:
+        with torch.no_grad():
+            named = same_at_birth(make().eval(), make().eval(), x)
+        if named is not None:
+            found.append(named)
+        if stays_behind(make(), FIRST_SIZE.embed_dim):
+            found.append(Named(id="hard-coded-device", certainty="observed"))
+    except Exception:  # whoever cannot be built or called as it comes was told so before
+        return ()
+    return tuple(found)
 
 
 def diagnose_subjects(

@@ -50,7 +50,7 @@ def layouts(
         found += _cut(strictly, num_heads)
     if experiment is None or not found:
         found += by_shape(leaves, embed_dim, num_heads)
-    found += small_layers(leaves, embed_dim, num_heads)
+    found += small_layers(leaves, experiment, embed_dim, num_heads)
     if not found:
         found.append(Layout(name="nothing", blocks=(), output=None))
     return tuple(layout for layout in found if all(len(block.rows) % num_heads == 0 for block in layout.blocks))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from grader.attention.cutting import arrangements, joined
-from grader.attention.experiment import Leaf
+from grader.attention.experiment import Experiment, Leaf
 from grader.attention.projections import Block, Layout, Output, bias_of, biases_of, paths_at
 
 
@@ -55,7 +55,7 @@ def _axis(leaf: Leaf, embed: int, *, first: bool) -> int | None:
 # -- layers that are as small as a head --------------------------------------------------------------------------------
 
 
-def small_layers(leaves: tuple[Leaf, ...], embed: int, heads: int) -> Iterator[Layout]:
+def small_layers(leaves: tuple[Leaf, ...], experiment: Experiment | None, embed: int, heads: int) -> Iterator[Layout]:
     """Projections of `(head_dim, head_dim)`, which every head applies to its own share of the features."""
     if heads < 2 or embed % heads:
         return
@@ -76,7 +76,7 @@ def small_layers(leaves: tuple[Leaf, ...], embed: int, heads: int) -> Iterator[L
                     rows=_diagonal(matrices[each], total),
                     biases=biases[each].flatten(0, 1),
                     paths=paths_at(leaves, matrices[each]),
-                    idle=False,
+                    idle=experiment is not None and _is_silent(experiment, matrices[each]),
                 )
                 for each in chosen
             )
@@ -99,8 +99,13 @@ def _shares(count: int, heads: int) -> Iterator[tuple[str, list[Tensor]]]:
         yield "per head", [*numbers.view(heads, -1).T]
 
 
+def _is_silent(experiment: Experiment, places: Tensor) -> bool:
+    """Whether nothing depends on these elements."""
+    return bool((experiment.gradients[..., places.flatten()].abs() <= experiment.floor).all())
+
+
 def _small_outputs(leaves: tuple[Leaf, ...], embed: int, turned: bool) -> Iterator[Output | None]:
-    wide = [leaf for leaf in leaves if leaf.size == embed * embed and embed in leaf.shape]
+    wide = [leaf for leaf in leaves if len(leaf.shape) > 1 and embed in leaf.shape]
     if wide:
         axis = (wide[-1].shape.index(embed), len(wide[-1].shape) - 1)[turned]
         columns = wide[-1].lines(axis, embed)

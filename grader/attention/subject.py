@@ -36,6 +36,10 @@ class Subject(Protocol):
         """The paths of learnable tensors that `parameters()` does not find."""
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether its output was seen to have less than the precision of its input."""
+
+    @property
     def wrote_to_input(self) -> bool:
         """Whether it was seen to change a tensor that was handed in."""
 
@@ -70,6 +74,7 @@ class LocalSubject:
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.wrote_to_input = False
+        self.is_narrow = False
         leaves.convert(module, dtype=torch.float64, device=None, reach=True)
         leaves.switch(module, training=False)
         if any(leaves.is_lazy(leaf) for _, leaf, _ in leaves.walk(module)):
@@ -99,7 +104,9 @@ class LocalSubject:
         """The first tensor it returns."""
         handed = x.clone()
         with torch.no_grad():
-            output = self._returned(handed, None if mask is None else mask.clone()).detach().double()
+            output = self._returned(handed, None if mask is None else mask.clone()).detach()
+        self.is_narrow = self.is_narrow or output.dtype is not torch.float64
+        output = output.double()
         self.wrote_to_input = self.wrote_to_input or not torch.equal(handed, x)
         return output.clone()
 

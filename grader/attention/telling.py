@@ -103,7 +103,7 @@ def _mistakes(search: Search, match: Match, *, heads: bool) -> Mistakes:
     """Every mistake of a match, each id once."""
     found: Mistakes = []
     if match.variant.merge == "values":
-        found.append((_without_attention(match, heads=heads), {}))
+        found += [(ids, {}) for ids in _without_attention(match, heads=heads)]
     else:
         of_roles = _of_roles(match)
         found += [*_of_layout(match, heads=heads, explained=bool(of_roles)), *of_roles]
@@ -130,11 +130,16 @@ def _about_scale(match: Match) -> Evidence:
     return evidence
 
 
-def _without_attention(match: Match, *, heads: bool) -> tuple[str, ...]:
-    """When tokens never meet: whether the layer in use was meant for values or for the output, nobody can tell."""
+def _without_attention(match: Match, *, heads: bool) -> list[tuple[str, ...]]:
+    """When tokens never meet: the layer in use was meant for the output if all three others are there and idle."""
+    idle = sum(block.idle for block in match.layout.blocks)
     alone = sum(not block.idle for block in match.layout.blocks) == 1
     used = match.layout.output is not None and not match.layout.output.idle
-    return ("loop-discards-heads", "attention-unused") if heads and alone and not used else ("attention-unused",)
+    if not heads or not alone or used:
+        return [("attention-unused",)]
+    if idle >= 3 or match.layout.output is not None:
+        return [("loop-discards-heads", "attention-unused")]
+    return [("attention-unused", "loop-discards-heads"), ("output-projection-missing",)]
 
 
 def _of_layout(match: Match, *, heads: bool, explained: bool) -> Mistakes:
@@ -149,7 +154,9 @@ def _of_layout(match: Match, *, heads: bool, explained: bool) -> Mistakes:
     if width > FIRST_SIZE.embed_dim:
         found.append((("heads-full-width",), {"features of all heads together": width}))
     if layout.output is None and heads:
-        found.append((("output-projection-missing",), {}))
+        # One big head: its values' projection, put after attention instead of before, is an output projection.
+        same = ("value-not-projected",) if match.variant.split == "none" else ()
+        found.append((("output-projection-missing", *same), {}))
     if layout.output is not None and layout.output.idle and (heads or not explained):
         ids = ("output-projection-unused",) if heads else ("layers-unused", "output-projection-unused")
         found.append((ids, {"unused": " and ".join(layout.output.paths[:2])}))
@@ -227,6 +234,8 @@ def _seen(id_: str, what: str, paths: list[str]) -> Named:
 
 
 def _observed(search: Search, bench: Bench, matches: tuple[Match, ...]) -> Iterator[Named]:
+    if bench.subject.is_narrow:
+        yield Named(id="hard-coded-dtype", certainty="observed")
     if bench.subject.wrote_to_input:
         yield Named(id="inplace-on-input", certainty="observed")
     if bench.decimals is not None:

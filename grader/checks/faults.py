@@ -13,11 +13,9 @@ the check, pytest hands them to `grader.examiner.reporting`, and there they beco
 from __future__ import annotations
 
 from grader import wire
+from grader.attention.devices import is_about_devices
 from grader.model import Outcome, Place
 from grader.text import clean
-
-DEVICE_WORDS = ("expected device", "same device", "different devices", "out of meta", "device meta", "meta device")
-"""Fragments of torch's messages when tensors of one computation live on different devices."""
 
 LINES_KEPT = 12
 """How many of the student's lines are kept of a traceback, the innermost."""
@@ -65,7 +63,7 @@ class Raised(Fault):
     @property
     def is_about_devices(self) -> bool:
         """Whether torch complains that tensors live on different devices."""
-        return "item()" not in self.text and any(words in self.text for words in DEVICE_WORDS)
+        return is_about_devices(self.text)
 
 
 class TimedOut(Fault):

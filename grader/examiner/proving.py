@@ -17,6 +17,7 @@ from grader.attention import TOLERANCE
 from grader.attention.diagnosis import Diagnosis, diagnose_subjects, draw_questions
 from grader.attention.exposure import TOKENS, example_mask, expected_weights, exposed_weights, layout_weights
 from grader.attention.findings import Named
+from grader.attention.probes import same_at_birth
 from grader.attention.subject import NoAnswer
 from grader.attention.variants import IDENTITY
 from grader.checks.faults import Fault, Killed, TimedOut
@@ -66,8 +67,9 @@ class RemoteSubject:
         self.attention = attention
         self.embed_dim = attention.embed_dim
         self.num_heads = num_heads
-        self.wrote_to_input = False  # a check looks at that
-        self.unregistered: tuple[str, ...] = ()  # and at that
+        self.wrote_to_input = False  # checks look at these
+        self.is_narrow = False
+        self.unregistered: tuple[str, ...] = ()
 
     @property
     def values(self) -> Mapping[str, Tensor]:
@@ -139,8 +141,9 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
             tolerance = TOLERANCE[student(**{"embed_dim": 24, **({"num_heads": 4} if heads else {})}).dtype]
         found = diagnose_subjects(build, heads=heads, generator=_generator(), tolerance=tolerance)
         session.begin_check()
+        named = (*found.findings, *_at_birth(student, heads=heads))
         return Proof(
-            findings=tuple(_finding(each, course, session) for each in found.findings),
+            findings=tuple(_finding(each, course, session) for each in named),
             unexplained=""
             if {each.id for each in found.findings} & EXPLAIN_ALL
             else f"{BEGINNINGS.get(found.begins, '')} {found.fact}".strip(),
@@ -148,6 +151,21 @@ def prove(course: Course, session: Session, results: tuple[CheckResult, ...]) ->
         )
     except (Fault, NoAnswer):
         return Proof()
+
+
+def _at_birth(student: Student, *, heads: bool) -> tuple[Named, ...]:
+    """Whether two modules come from the constructor with the same random weights."""
+    sizes = {"embed_dim": 24, **({"num_heads": 4} if heads else {})}
+    try:
+        with _Answering():
+            first, second = student.as_built(**sizes), student.as_built(**sizes)
+            for module in (first, second):
+                module.eval()
+            x = torch.randn(2, 5, 24, generator=_generator())
+            found = same_at_birth(lambda each: first(each).float(), lambda each: second(each).float(), x)
+    except NoAnswer:
+        return ()
+    return () if found is None else (found,)
 
 
 def _has_heads(course: Course) -> bool:
