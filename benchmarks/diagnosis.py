@@ -10,7 +10,6 @@ assignment is not counted: an examiner does what it has to do once before it ser
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -75,4 +74,4 @@ def _add(table: Table, name: str, spent: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
