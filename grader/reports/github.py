@@ -16,7 +16,7 @@ from grader.reports.markdown import student_comment
 from grader.reports.templating import Caps, fit, markdown
 from grader.reports.texts import TEXTS
 from grader.reports.views import StudentView, student_views
-from grader.reports.wording import count, number, position, show
+from grader.reports.wording import count, number, position, show, visible
 
 SUMMARY: Final = "summary.md"
 ANNOTATIONS: Final = "annotations.txt"
@@ -66,6 +66,8 @@ def summary(cohort: Cohort, views: list[StudentView], room: int = BUDGET) -> byt
         return template.render(views=views, caps=caps, hidden=hidden, level=level)
 
     parts = [fit(draw, min(_HEAD, room))]
+    if len(parts[0]) > room:
+        return b""
     rest = f"{TEXTS['ci.left-out']}\n".encode()
     for view in views:
         comment = student_comment(view) + b"\n"
@@ -134,7 +136,9 @@ def _ignored(files: Iterable[IgnoredFile], prefix: str) -> Iterator[Annotation]:
     for file in files:
         if file.path.lower().endswith((".py", ".ipynb")) and not file.path.startswith("."):
             said = show(file.reason, _MESSAGE)
-            yield Annotation(kind="warning", title=_title(file.path), message=said, file=f"{prefix}{file.path}")
+            yield Annotation(
+                kind="warning", title=_title(file.path), message=said, file=visible(f"{prefix}{file.path}")
+            )
 
 
 def _score(view: StudentView) -> Annotation:
@@ -150,8 +154,10 @@ def _note(kind: str, title: str, message: str, where: Place | None, prefix: str)
         return Annotation(kind=kind, title=_title(title), message=said)
     if where.cell is not None:
         said = f"{position(where)}: {said}"
-        return Annotation(kind=kind, title=_title(title), message=said, file=f"{prefix}{where.file}")
-    return Annotation(kind=kind, title=_title(title), message=said, file=f"{prefix}{where.file}", line=where.line)
+        return Annotation(kind=kind, title=_title(title), message=said, file=visible(f"{prefix}{where.file}"))
+    return Annotation(
+        kind=kind, title=_title(title), message=said, file=visible(f"{prefix}{where.file}"), line=where.line
+    )
 
 
 def _title(text: str) -> str:
