@@ -66,15 +66,15 @@ class Questions:
 
 
 @cache
-def questions(*, embed_dim: int, num_heads: int, batch: int, seq: int, seed: int) -> Questions:
+def questions(*, embed_dim: int, num_heads: int, batch: int, seq: int, seed: int, draws: int = DRAWS) -> Questions:
     """Inputs with which every mistake shows.
 
     Raises:
         ValueError: there are none of this size, because some mistake is none: one of the numbers stands for another.
     """
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(DRAWS):
-        drawn = _draw(embed_dim, batch, seq, generator)
+    for _ in range(draws):
+        drawn = draw(embed_dim, batch, seq, generator)
         hiding = dict(unseen(drawn, textbook(embed_dim, num_heads, generator), num_heads))
         if not hiding:
             return drawn
@@ -82,7 +82,8 @@ def questions(*, embed_dim: int, num_heads: int, batch: int, seq: int, seed: int
     raise ValueError(f"({embed_dim}, {num_heads}, {batch}, {seq}): at these sizes {least!r} is no mistake")
 
 
-def _draw(embed_dim: int, batch: int, seq: int, generator: Generator) -> Questions:
+def draw(embed_dim: int, batch: int, seq: int, generator: Generator) -> Questions:
+    """Inputs that may or may not do."""
     mask = draw_mask(batch, seq, generator)
     mask[0, 0] = True  # where nothing is hidden, only a few mistakes give nan
     return Questions(
@@ -186,8 +187,15 @@ def distances(asked: Questions, right: Textbook, num_heads: int) -> Iterator[tup
         if errors is not None:
             yield f"{change}", float(errors[0])
     for name in WRONG:
-        if (num_heads == 1 and name in OVER_HEADS) or (name in TOO_SMALL and TOO_SMALL[name][1] < FAINTEST):
+        if num_heads == 1 and name in OVER_HEADS:
             continue
-        errors = (loud if name in TOO_SMALL else masked).errors(right.layout, Variant(), WAYS[name])
-        assert errors is not None
-        yield f"a mask that is {name}", float(errors[0])
+        if name not in TOO_SMALL:
+            yield f"a mask that is {name}", _apart(masked, right, name)
+        elif TOO_SMALL[name][1] >= FAINTEST:
+            yield f"a mask that is {name}", max(_apart(masked, right, name), _apart(loud, right, name))
+
+
+def _apart(trial: Trial, right: Textbook, way: str) -> float:
+    errors = trial.errors(right.layout, Variant(), WAYS[way])
+    assert errors is not None
+    return float(errors[0])

@@ -114,14 +114,16 @@ class Trial:
 
     def _distances(self, candidate: Tensor) -> Tensor:
         if self._is_finite:
-            return ((candidate - self.output).abs().amax((1, 2, 3)) / self._unit).nan_to_num(nan=math.inf)
+            return ((candidate - self.output).abs().amax((1, 2, 3)) / self._unit).nan_to_num(
+                nan=math.inf, posinf=math.inf
+            )
         alike = (
             (candidate.isnan() == self.output.isnan())
             & (candidate.isposinf() == self.output.isposinf())
             & (candidate.isneginf() == self.output.isneginf())
         )
         difference = (candidate - self.output).masked_fill(~self._finite, 0.0).abs().amax((1, 2, 3)) / self._unit
-        return torch.where(alike.flatten(1).all(1), difference, math.inf).nan_to_num(nan=math.inf)
+        return torch.where(alike.flatten(1).all(1), difference, math.inf).nan_to_num(nan=math.inf, posinf=math.inf)
 
     # -- the variant's output, step by step --------------------------------------------------------------------------
 
