@@ -263,9 +263,9 @@ def _rules(profile: Profile, killable: int) -> dict[str, Block]:
         "prlimit64": mine,
         "sched_setaffinity": mine,
         "sched_setattr": mine,
-        # Threads of libraries say at their start that they are ordinary, each by its own number, and zmq aborts where
-        # it may not. Nobody is hurt by being made ordinary.
-        "sched_setscheduler": among(1, (_SCHED_OTHER,), ALLOW, mine),
+        # Threads of libraries say at their start that they are scheduled as the process is, each by its own number, and
+        # zmq aborts where it may not. Nobody is hurt by being made ordinary, or what the grader is itself.
+        "sched_setscheduler": among(1, sorted({_SCHED_OTHER, _own_scheduling()}), ALLOW, mine),
         "migrate_pages": mine,
         "move_pages": mine,
         "setpriority": among(0, (_PRIO_PROCESS,), among(1, itself, ALLOW, _REFUSE), _REFUSE),
@@ -275,6 +275,11 @@ def _rules(profile: Profile, killable: int) -> dict[str, Block]:
         "prctl": _prctl(),
     }
     return rules | _processes(profile) | _sockets(profile.sockets) | _signals(profile.signals, killable)
+
+
+def _own_scheduling() -> int:
+    """How this process is scheduled, which may be as a batch job."""
+    return os.sched_getscheduler(0) if sys.platform == "linux" else _SCHED_OTHER
 
 
 def _prctl() -> Block:

@@ -29,6 +29,8 @@ from grader.worker import seccomp, syscalls
 from grader.worker.seccomp import MODULE, NOTEBOOK, Profile, Signals
 
 NOBODY = 65534
+SOMEBODY = 1_500_000_000
+"""A user that no machine has."""
 MACHINE = platform.machine()
 CLONE_NEWUSER = 0x1000_0000
 CLONE_PARENT = 0x8000
@@ -226,11 +228,31 @@ def test_it_is_refused_to_nobody(profile: Profile, act: Callable[[], object]) ->
     assert outcome(become_nobody, lambda: seccomp.confine(profile), act) == errno.EPERM
 
 
-@pytest.mark.parametrize("act", PER_PROFILE["module"][1].values(), ids=PER_PROFILE["module"][1])
-def test_without_the_filter_it_is_not(act: Callable[[], object]) -> None:
-    answer = outcome(os.setsid, act)
+@pytest.mark.parametrize("name", PER_PROFILE["module"][1])
+def test_without_the_filter_it_is_not(name: str) -> None:
+    """Done to a parent that was forked for it: some of it would change how this process is scheduled from here on."""
+    acts = [os.setsid, lambda: fork_and_wait(PER_PROFILE["module"][1][name])]
+    if name == "priority of the user" and os.geteuid() == 0:
+        acts.insert(0, lambda: os.setresuid(SOMEBODY, SOMEBODY, SOMEBODY))  # root is whoever else runs on the machine
+    answer = outcome(*acts)
 
     assert answer == 0 or answer in MAY_LACK
+
+
+@filters
+@pytest.mark.parametrize("profile", [MODULE, NOTEBOOK], ids=["module", "notebook"])
+def test_threads_of_a_batch_job_may_say_that_they_are_one(profile: Profile) -> None:
+    """Where the grader is one. zmq's threads do, and it aborts where they may not."""
+
+    def become_batch() -> None:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        seccomp._template.cache_clear()
+
+    def be_batch() -> None:
+        os.sched_setscheduler(os.getppid(), os.SCHED_BATCH, os.sched_param(0))
+
+    assert within(profile, be_batch) == errno.EPERM
+    assert outcome(become_batch, lambda: fork_and_wait(lambda: seccomp.confine(profile), be_batch)) == 0
 
 
 @filters
