@@ -24,8 +24,11 @@ from grader.text import nearest
 SETTINGS = "assignment.toml"
 
 
-def load(folder: Path, *, solutions: Path) -> Assignment:
+def load(folder: Path, *, solutions: Path | None, public: bool = False) -> Assignment:
     """Read the assignment in `folder`; its reference is `solutions/<id>/reference.py`.
+
+    Without `solutions`, it is one as students have it: with public checks only, and without a reference. With `public`,
+    hidden checks are left out where there are any.
 
     Raises:
         ConfigurationError: the folder or its `assignment.toml` is missing or cannot be read.
@@ -34,19 +37,27 @@ def load(folder: Path, *, solutions: Path) -> Assignment:
     folder = folder.resolve()
     problems: list[str] = []
     settings = Table(_read_toml(folder), f"{SETTINGS}: ", problems)
-    reference = solutions.resolve() / folder.name / "reference.py"
-    if not reference.is_file():
+    reference = (solutions.resolve() if solutions else folder.parent / "solutions") / folder.name / "reference.py"
+    if solutions and not reference.is_file():
         problems.append(f"{SETTINGS}: id: there is no reference solution; expected {reference}")
     fields = _fields(settings, folder.name)
     settings.finish()
     checks = _read_checks(folder / "checks", problems)
+    if public:
+        checks = _public(checks)
+    if not solutions and any(check.hidden for check in checks):
+        problems.append("checks: some are hidden, and cannot be run without the reference solution")
     if problems:
         raise ProblemsFound(tuple(problems), path=folder)
     return Assignment(folder=folder, reference=reference, checks=checks, digest=_digest(folder, reference), **fields)
 
 
-def load_all(root: Path, *, solutions: Path, only: tuple[str, ...] = ()) -> tuple[Assignment, ...]:
+def load_all(
+    root: Path, *, solutions: Path | None, only: tuple[str, ...] = (), public: bool = False
+) -> tuple[Assignment, ...]:
     """Read every assignment below `root`, by id, or those named in `only`; the others are then not even opened.
+
+    `solutions` and `public` are as for `load`.
 
     Raises:
         ConfigurationError: there is no assignment, or none of a name in `only`.
@@ -62,7 +73,7 @@ def load_all(root: Path, *, solutions: Path, only: tuple[str, ...] = ()) -> tupl
     problems: list[str] = []
     for name in sorted(set(only)) or found:
         try:
-            assignments.append(load(found[name], solutions=solutions))
+            assignments.append(load(found[name], solutions=solutions, public=public))
         except ProblemsFound as error:
             problems += [f"{name}/{problem}" for problem in error.problems]
     if problems:
@@ -100,6 +111,8 @@ def _read_toml(folder: Path) -> dict[str, Any]:
 def _digest(folder: Path, reference: Path) -> str:
     total = hashlib.sha256()
     for file in (folder / SETTINGS, *sorted((folder / "checks").glob("*.py")), reference):
+        if file == reference and not file.is_file():
+            continue
         content = file.read_bytes()
         total.update(f"{file.name}\n{len(content)}\n".encode() + content)
     return total.hexdigest()
@@ -281,3 +294,16 @@ def _in_order(specs: dict[str, CheckSpec], places: dict[str, str], problems: lis
     for name in specs:
         put(name)
     return tuple(ordered.values())
+
+
+def _public(checks: tuple[CheckSpec, ...]) -> tuple[CheckSpec, ...]:
+    """Those that are not hidden. What comes after a hidden check comes after that check's own prerequisites instead."""
+    hidden: dict[str, tuple[str, ...]] = {}
+    public: list[CheckSpec] = []
+    for spec in checks:  # prerequisites stand first
+        after = tuple(dict.fromkeys(id_ for needed in spec.after for id_ in hidden.get(needed, (needed,))))
+        if spec.hidden:
+            hidden[spec.id] = after
+        else:
+            public.append(msgspec.structs.replace(spec, after=after))
+    return tuple(public)

@@ -68,6 +68,7 @@ class Wanted:
 
     Attributes:
         paths: folders or files with submissions.
+        solutions: the references; None where there are none, as with what students have.
         store: where attempts are kept.
         only_assignments: ids; empty means every assignment a submission matches.
         only_student: one student's name, or None.
@@ -77,7 +78,7 @@ class Wanted:
 
     paths: tuple[Path, ...]
     assignments: Path
-    solutions: Path
+    solutions: Path | None
     store: Path
     only_assignments: tuple[str, ...] = ()
     only_student: str | None = None

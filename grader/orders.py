@@ -38,7 +38,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Course(Said, frozen=True, kw_only=True):
-    """One assignment as the examiner needs it."""
+    """One assignment as the examiner needs it; `reference` is empty where students check their own work."""
 
     id: str
     checks_folder: str

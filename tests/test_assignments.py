@@ -558,3 +558,22 @@ def test_the_settings_of_the_core_assignments_have_no_problem(name, tmp_path):
     assert assignment.policy.missing_import is MissingImport.INFORM
     assert assignment.entry not in assignment.aliases
     assert "torch.nn.functional.scaled_dot_product_attention" in assignment.policy.forbid
+
+
+def test_what_students_have_needs_no_reference(write, tmp_path):
+    folder = write().folder
+    with_reference = load(folder, solutions=tmp_path / "solutions")
+    public = load(folder, solutions=None)
+
+    assert public.checks == with_reference.checks
+    assert not public.reference.exists()
+    assert public.digest != with_reference.digest
+    assert load_all(folder.parent, solutions=None) == (public,)
+
+
+def test_hidden_checks_need_a_reference_that_tries_them_first(write):
+    folder = write(test_shapes=CHECKS.replace("points=2", "points=2, hidden=True")).folder
+    with pytest.raises(ProblemsFound) as caught:
+        load(folder, solutions=None)
+
+    assert caught.value.problems == ("checks: some are hidden, and cannot be run without the reference solution",)

@@ -74,7 +74,7 @@ def ci_command(
         request = grading.Request(
             paths=handed_in,
             assignments=assignments,
-            solutions=solutions,
+            solutions=solutions if solutions.is_dir() else None,
             store=Path(scratch) / "attempts.sqlite",  # holds the salt and what only instructors read: nothing to keep
             executor=lambda wanted: LocalExecutor(wanted, jobs=os.cpu_count() or 1, isolation=least),
             only_assignments=only,

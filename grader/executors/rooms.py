@@ -193,7 +193,7 @@ def _course(assignment: Assignment) -> Course:
     return Course(
         id=assignment.id,
         checks_folder=str((assignment.folder / "checks").resolve()),
-        reference=str(assignment.reference.resolve()),
+        reference=str(assignment.reference.resolve()) if assignment.reference.is_file() else "",
         entry=assignment.entry,
         contract=assignment.contract,
         limits=assignment.limits,

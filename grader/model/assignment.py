@@ -67,7 +67,7 @@ class Assignment(Entity, frozen=True, kw_only=True):
 
     Attributes:
         folder: where `assignment.toml` and `checks/` are.
-        reference: the reference solution's file.
+        reference: the reference solution's file, which is not there with what students have.
         entry: the class (or function) that is graded; `aliases` are accepted names for it.
         digest: changes whenever a verdict might: the settings, the checks or the reference.
     """

@@ -210,3 +210,38 @@ def test_a_repository_without_work_is_told_so_and_does_not_pass(clone: Path, hid
     assert (done.code, lenient.code) == (1, 0)
     assert suite.attrib["errors"] == "1"
     assert "Traceback" not in done.out
+
+
+# -- public checks, with nothing but what students have ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What students are given, as a repository of one of them."""
+    folder = tmp_path_factory.mktemp("given") / "homework"
+    command = [sys.executable, "-m", "grader", "release", "self-attention", "-o", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (folder / "self_attention.ipynb").unlink()
+    return folder
+
+
+def test_with_public_checks_alone_nothing_else_needs_to_be_installed(pack: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary"
+    untouched = run(steps()["Grade"]["run"], pack, CHECKS=".", GITHUB_STEP_SUMMARY=str(summary))
+    correct = (ROOT / "solutions" / "self-attention" / "reference.py").read_text()
+    (pack / "self_attention.py").write_text(correct)
+    solved = run(steps()["Grade"]["run"], pack, CHECKS=".", GITHUB_STEP_SUMMARY=str(summary))
+    first, _, second = summary.read_text().rpartition("# Grading")
+
+    assert not list(pack.rglob("reference.py"))
+    assert (untouched.code, solved.code) == (1, 0), solved.out
+    assert "**0 of 4.5 points**, not implemented" in first
+    assert "**4.5 of 4.5 points**, all correct" in second
+    assert "These are the public checks. The hidden checks of the course are more" in second
+
+
+def test_hidden_checks_are_not_run_without_the_reference_that_tries_them_first(clone: Path, hidden: Path) -> None:
+    done = run("grade ci --assignments .hidden/assignments", clone)
+
+    assert done.code == 2
+    assert "cannot be run without the reference solution" in done.out
