@@ -159,12 +159,19 @@ def _is_weighted(
                 if affine is None:
                     return False
                 output = (output - affine[1]) / affine[0]
+            if not _is_normed(output):
+                return False
             unknowns = torch.column_stack((shares.T, -output, torch.ones_like(output)))
             if float(bias.abs().max()) > 0:
                 return _solves(unknowns, -bias, tolerance * float(bias.abs().max()))
             sizes = torch.linalg.svdvals(unknowns)
             return bool(sizes[-1] <= tolerance * sizes[0])
     return False
+
+
+def _is_normed(output: Tensor) -> bool:
+    """Whether numbers have a mean of 0 and a variance of 1, as behind a layer norm."""
+    return abs(float(output.mean())) < 1e-3 and abs(float(output.var(correction=0)) - 1) < 1e-2
 
 
 def _solves(matrix: Tensor, wanted: Tensor, allowed: float) -> bool:
