@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from grader.attention import TOLERANCE, relative_error
 from grader.attention.dropout import kept_weights, with_kept
 from grader.attention.gradients import unregistered_id
 from grader.attention.scale import name_scale
@@ -314,6 +315,41 @@ def gradients_reach_every_parameter(attention: Attention, draw: Draw) -> None:
         "The gradients are not those of the output: some part of it is cut off, or has a gradient of its own.",
         finding="gradients-detached",
     )
+    _learns_under_a_mask(attention, x, noise, gradients)
+
+
+def _learns_under_a_mask(attention: Attention, x: Tensor, noise: Tensor, without: dict[str, Tensor]) -> None:
+    """A mask that hides nothing changes no gradient. Where it changes the output, other checks are about that."""
+    if not attention.takes_mask:
+        return
+    everything = torch.ones(len(x), x.shape[1], x.shape[1], dtype=torch.bool)
+    try:
+        output, gradients, _ = attention.slopes(x, noise[None], everything)
+    except Fault:
+        return
+    if not relative_error(output, attention(x)) <= TOLERANCE[attention.dtype]:
+        return
+    allowed = 1e-6 if attention.dtype is torch.float64 else 1e-3
+    for path, gradient in without.items():
+        own = gradients.get(path)
+        same = own is not None and relative_error(own.double(), gradient.double()) <= allowed
+        negligible = float(gradient.double().norm()) <= WEAKEST_GRADIENT * float(noise.norm())
+        require(
+            same or negligible,
+            f"With a mask that hides nothing, the output is the same, but the gradient of {path} is another one: some"
+            " part of the output is cut off when there is a mask.",
+            finding="gradients-detached",
+        )
+
+
+def drops_nothing_unless_asked(attention: Attention, draw: Draw) -> None:
+    """A module that was built without a rate of dropout gives the same output in both modes."""
+    x = draw.tokens(3, 5, attention.embed_dim)
+    attention.eval()
+    resting = attention(x)
+    attention.train()
+    message = "Built without a rate of dropout, the module drops something in train mode; the default must be 0."
+    require(_same(attention(x), resting), message, finding="dropout-wrong-rate")
 
 
 def dropout_acts_on_the_attention_weights(attention: Attention, draw: Draw, *, rate: float) -> None:

@@ -5,16 +5,18 @@ runs nothing but an assignment's own reference and variants of it: nobody's code
 
 Both are built with the same arguments, given the same weights, and asked the same: outputs in double and single
 precision, with and without every kind of mask, in both modes, gradients, what is learned and how it is called, what is
-left of the arguments. A variant that differs in nothing of this is taken to be the same program in other words. What
-the contract leaves open (a row of a mask without any key, the text of an exception) is not asked.
+left of the arguments. Which of several layers of the same shape plays which role is left open, as it is for students:
+two of them may have changed places. A variant that differs in nothing of this is taken to be the same program in other
+words. What the contract leaves open (a row of a mask without any key, the text of an exception) is not asked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType, ModuleType
@@ -44,7 +46,12 @@ CLOSE: Final = {torch.float64: 1e-9, torch.float32: 1e-4}
 DRAWS: Final = 3000
 SIGMAS: Final = 6.0
 
+OUTPUT: Final = "the output"
+SAVED: Final = "what it saves"
+
 Seen = Iterator[tuple[str, object]]
+Layers = Sequence[tuple[str, str]]
+Renaming = Callable[[str], str]
 
 
 class TookTooLong(Exception):
@@ -68,22 +75,58 @@ def compare(order: Comparison) -> Compared:
     if "loading" in expected:
         return Compared(problem="the reference itself cannot be loaded")
     differences = {}
+    layers = _exchangeable(expected)
     for name, source in order.variants.items():
         with _limited(SECONDS):
-            differences[name] = _difference(_observed(source, order.entry, order.contract), expected)
+            differences[name] = _least_difference(source, order, expected, layers)
     return Compared(differences=differences)
+
+
+def _least_difference(source: str, order: Comparison, expected: Mapping[str, object], layers: Layers) -> str:
+    """In what a variant differs with its layers as they are called; nothing, where two only changed their names."""
+    try:
+        first = _difference(_observed(source, order.entry, order.contract), expected)
+        if not first.startswith(OUTPUT):
+            return first
+        for one, other in layers:
+            renamed = partial(_renamed, one, other)
+            if not _difference(_observed(source, order.entry, order.contract, renamed), expected):
+                return ""
+    except TookTooLong:
+        return "the time it takes"
+    return first
+
+
+def _exchangeable(expected: Mapping[str, object]) -> Layers:
+    """Pairs of layers, or of parameters, that have the same shapes."""
+    shapes: dict[str, list[object]] = {}
+    saved = next((value for name, value in expected.items() if name.startswith(SAVED)), None)
+    for name, shape in saved.items() if isinstance(saved, dict) else ():
+        shapes.setdefault(_layer(name), []).append(shape)
+    return [pair for pair in itertools.combinations(shapes, 2) if shapes[pair[0]] == shapes[pair[1]]]
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _renamed(one: str, other: str, name: str) -> str:
+    """The name with one layer's in the place of the other's."""
+    layer = _layer(name)
+    return {one: other, other: one}.get(layer, layer) + name[len(layer) :]
+
+
+def _as_it_is(name: str) -> str:
+    return name
 
 
 def _difference(seen: Seen, expected: Mapping[str, object]) -> str:
     """The first thing in which what is seen is not what was expected."""
     count = 0
-    try:
-        for name, value in seen:
-            count += 1
-            if name not in expected or not _alike(value, expected[name]):
-                return name
-    except TookTooLong:
-        return "the time it takes"
+    for name, value in seen:
+        count += 1
+        if name not in expected or not _alike(value, expected[name]):
+            return name
     return "" if count == len(expected) else "how much of it works"
 
 
@@ -104,7 +147,7 @@ def _limited(seconds: int) -> Iterator[None]:
 # -- what is looked at -------------------------------------------------------------------------------------------------
 
 
-def _observed(source: str, entry: str, contract: Contract) -> Seen:
+def _observed(source: str, entry: str, contract: Contract, renamed: Renaming = _as_it_is) -> Seen:
     """All that is looked at, each under a name that an instructor understands."""
     try:
         module = ModuleType("variant")
@@ -122,7 +165,7 @@ def _observed(source: str, entry: str, contract: Contract) -> Seen:
         for rate in (None, 0.0, RATE) if "dropout" in names else (None,):
             config = own if rate is None else {**own, "dropout": rate}
             told = ", ".join(f"{name}={value}" for name, value in config.items())
-            for name, value in _module(partial(built, **config), sizes["embed_dim"], masked, seed=number):
+            for name, value in _module(partial(built, **config), sizes["embed_dim"], masked, renamed, seed=number):
                 yield f"{name} ({told})", value
     if "num_heads" in names:
         for sizes in INDIVISIBLE:
@@ -130,18 +173,18 @@ def _observed(source: str, entry: str, contract: Contract) -> Seen:
             yield f"whether it can be built ({told})", _tried(partial(_builds, built, sizes))
 
 
-def _module(build: Callable[[], nn.Module], embed: int, masked: bool, *, seed: int) -> Seen:
+def _module(build: Callable[[], nn.Module], embed: int, masked: bool, renamed: Renaming, *, seed: int) -> Seen:
     """One module, built again for whatever might leave traces."""
 
     def made(dtype: torch.dtype = torch.float64) -> nn.Module:
         module = build()
         module.to(dtype)
-        values = {name: _value(name, value.shape, dtype) for name, value in module.state_dict().items()}
+        values = {name: _value(renamed(name), value.shape, dtype) for name, value in module.state_dict().items()}
         module.load_state_dict(values)
         return module.eval()
 
     yield "what it learns", _tried(lambda: {name: tuple(value.shape) for name, value in build().named_parameters()})
-    yield "what it saves", _tried(lambda: {name: tuple(value.shape) for name, value in build().state_dict().items()})
+    yield SAVED, _tried(lambda: {name: tuple(value.shape) for name, value in build().state_dict().items()})
     module = _tried(made)
     yield "whether it can be given weights", isinstance(module, nn.Module)
     if not isinstance(module, nn.Module):
@@ -150,15 +193,15 @@ def _module(build: Callable[[], nn.Module], embed: int, masked: bool, *, seed: i
     for batch, seq in SHAPES:
         x = draw_tokens(batch, seq, embed, generator)
         for told, mask in _masks(batch, seq, generator) if masked else [("without a mask", None)]:
-            yield f"the output {told}, {batch} x {seq}", _called(module, x, mask)
+            yield f"{OUTPUT} {told}, {batch} x {seq}", _called(module, x, mask)
     x = draw_tokens(3, 5, embed, generator)
     mask = causal_mask(5) if masked else None
-    yield "the output for large scores", _called(module, 300 * x, None)
-    yield "the output of another call", _called(module, x, mask)
+    yield f"{OUTPUT} for large scores", _called(module, 300 * x, None)
+    yield f"{OUTPUT} of another call", _called(module, x, mask)
     for told, given in (("", None), (" with a mask", mask)):
-        yield f"gradients{told}", _tried(partial(_gradients, made, x, given))
-    yield "the output in single precision", _tried(lambda: made(torch.float32)(x.float(), *_given(mask)))
-    yield "the output on another device", _tried(lambda: made().to("meta")(x.to("meta")).device.type)
+        yield f"gradients{told}", _tried(partial(_gradients, made, x, given, renamed))
+    yield f"{OUTPUT} in single precision", _tried(lambda: made(torch.float32)(x.float(), *_given(mask)))
+    yield f"{OUTPUT} on another device", _tried(lambda: made().to("meta")(x.to("meta")).device.type)
     for told, given in (("", None), (" with a mask", mask)):
         yield f"train mode{told}", _tried(partial(_in_training, made, x[:1], given))
 
@@ -213,12 +256,12 @@ def _builds(built: Callable[..., object], sizes: dict[str, int]) -> bool:
     return built(**sizes) is not None
 
 
-def _gradients(made: Callable[[], nn.Module], x: Tensor, mask: Tensor | None) -> object:
+def _gradients(made: Callable[[], nn.Module], x: Tensor, mask: Tensor | None, renamed: Renaming) -> object:
     module, x = made(), x.clone().requires_grad_()
     output = module(x, *_given(mask))
     noise = torch.randn(output.shape, generator=torch.Generator().manual_seed(3), dtype=output.dtype)
     (noise * output).sum().backward()
-    return {"": x.grad, **{name: value.grad for name, value in module.named_parameters()}}
+    return {"": x.grad, **{renamed(name): value.grad for name, value in module.named_parameters()}}
 
 
 def _in_training(made: Callable[[], nn.Module], x: Tensor, mask: Tensor | None) -> object:

@@ -263,13 +263,14 @@ class Module:
     # -- its gradients -------------------------------------------------------------------------------------------------
 
     def slopes(
-        self, x: Tensor, cotangents: Tensor, *, forgiving: bool = False
+        self, x: Tensor, cotangents: Tensor, mask: Tensor | None = None, *, forgiving: bool = False
     ) -> tuple[Tensor, dict[str, Tensor], tuple[str, ...]]:
         """Outputs, gradients and unreached leaves.
 
         Args:
             x: `(batch, seq, embed)`.
             cotangents: `(n, batch, seq, embed)`; the i-th loss is `sum(cotangents[i] * output)`.
+            mask: broadcasts to `(batch, seq, seq)`; handed over as it is.
             forgiving: whether to overlook that a value the backward pass needs was overwritten in place.
 
         Returns:
@@ -277,16 +278,17 @@ class Module:
             reaches.
         """
         if self._manner.batched:
-            return self._slopes(x, cotangents, forgiving)
+            return self._slopes(x, cotangents, mask, forgiving)
+        masks = [None if mask is None else _of_sample(mask, i, x) for i in range(len(x))]
         outputs, gradients, missed = zip(
-            *(self._slopes(x[i], cotangents[:, i], forgiving) for i in range(len(x))), strict=True
+            *(self._slopes(x[i], cotangents[:, i], masks[i], forgiving) for i in range(len(x))), strict=True
         )
         paths = {path for found in gradients for path in found}
         summed = {path: sum(found[path] for found in gradients if path in found) for path in paths}
         return torch.stack(outputs), summed, tuple(set(missed[0]) - paths)
 
     def _slopes(
-        self, x: Tensor, cotangents: Tensor, forgiving: bool
+        self, x: Tensor, cotangents: Tensor, mask: Tensor | None, forgiving: bool
     ) -> tuple[Tensor, dict[str, Tensor], tuple[str, ...]]:
         shape = tuple(cotangents.shape[1:])
         known = ("pick", shape == tuple(x.shape))
@@ -295,7 +297,10 @@ class Module:
         if way is None:
             del self._session.memory[known]
             raise wrong_result(Unfit(self._call(x, None), tuple(x.shape)))
-        args, kwargs = self._plan.arguments({"x": tensors.encode_tensor(x.to(self._manner.dtype))})
+        values: dict[str, wire.Value] = {"x": tensors.encode_tensor(x.to(self._manner.dtype))}
+        if mask is not None:
+            values["mask"] = tensors.encode_tensor(mask)
+        args, kwargs = self._plan.arguments(values)
         sent = tensors.encode_tensor(cotangents.to(self._manner.dtype))
         assert isinstance(sent, wire.Array)
 

@@ -220,7 +220,9 @@ def _operators(text: Source, node: ast.expr) -> Iterator[Edit]:
     for sign in OPERATORS.get(type(node.op), ()):
         yield text.between(node.left, node.right, f" {sign} ", f"operator became {sign}")
     if isinstance(node.op, ORDERED):
-        yield text.replaced(node, f"{_enclosed(node.right, right)} {_sign(text, node)} {left}", "operands swapped")
+        yield text.replaced(
+            node, f"{_enclosed(node.right, right)} {_sign(text, node)} {_enclosed(node.left, left)}", "operands swapped"
+        )
     if not isinstance(node.op, ast.MatMult):
         yield text.replaced(node, f"({left})", "right operand dropped")
 

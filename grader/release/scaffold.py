@@ -98,7 +98,7 @@ The public check looks at the output's shape; the hidden one compares with the f
 _PUBLIC = '''\
 """What comes back, before any number is looked at."""
 
-from grader.checks import check
+from grader.checks import check, require
 
 
 @check(points=4, concept="output")
@@ -107,6 +107,8 @@ def test_output_shape(student, draw):
     attention = student(embed_dim=24)
     for batch, seq in [(3, 5), (2, 9), (1, 1)]:
         attention(draw.tokens(batch, seq, 24))  # an output of another shape fails the check
+    message = "forward only works for a single sample of shape (seq, embed)."
+    require(attention.batched, message, finding="unbatched-only")
 '''
 
 _HIDDEN = '''\

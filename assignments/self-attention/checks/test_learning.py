@@ -22,3 +22,4 @@ def test_dropout_acts_on_the_attention_weights(student, draw):
     """In train mode, dropout removes attention weights, scales up the rest, and touches nothing else."""
     attention = student(embed_dim=EMBED, dropout=0.3)
     properties.dropout_acts_on_the_attention_weights(attention, draw, rate=0.3)
+    properties.drops_nothing_unless_asked(student(embed_dim=EMBED), draw)

@@ -1,0 +1,28 @@
+"""Masks are applied where no gradient is recorded, so that with a mask queries and keys never learn."""
+# finding: gradients-detached
+# fails: test_gradients_reach_every_parameter
+
+import math
+
+import torch
+from torch import nn
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, embed_dim, dropout=0.0):
+        super().__init__()
+        self.query = nn.Linear(embed_dim, embed_dim)
+        self.key = nn.Linear(embed_dim, embed_dim)
+        self.value = nn.Linear(embed_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):  # x: (batch, seq, embed)
+        q = self.query(x)  # (batch, seq, embed)
+        k = self.key(x)  # (batch, seq, embed)
+        v = self.value(x)  # (batch, seq, embed)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])  # (batch, seq of queries, seq of keys)
+        if mask is not None:
+            with torch.no_grad():
+                scores = scores.masked_fill(mask == 0, -math.inf)
+        weights = torch.softmax(scores, dim=-1)  # (batch, seq, seq), every row sums to one
+        return self.dropout(weights) @ v  # (batch, seq, embed)
