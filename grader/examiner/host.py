@@ -11,6 +11,7 @@ assignment against a worker and reports every result as soon as it is known.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import random
@@ -38,6 +39,7 @@ from grader.examiner.reference import InProcess
 from grader.examiner.repetition import Repetition, reordered, repeat
 from grader.examiner.reporting import blocked, result_of, worst
 from grader.examiner.session import Session
+from grader.examiner.stand_in import InItsPlace
 from grader.examiner.tracing import traced_flags, tracer
 from grader.forkserver import ForkServer, Note
 from grader.model import Certainty, CheckResult, CheckSpec, Finding, Flag, Limits, Match, Outcome
@@ -126,8 +128,7 @@ class Examiner(Fixtures):
         if absent:
             return [f"{course.id}: pytest does not find {', '.join(absent)}"]
         if not course.reference:
-            self._baselines[course.id] = None
-            prepare(course)
+            self._warm_up(course)
             return []
         match = Match(file=course.reference, target=course.entry)
         session = Session(InProcess(Path(course.reference)), match, UNHURRIED, seed=0)
@@ -144,6 +145,18 @@ class Examiner(Fixtures):
         if not problems and not repeat(session.record, session.again(seed=1), random.Random(0)).agrees:
             problems.append(f"{course.id}: the reference solution's answers depend on what it was asked before")
         return problems
+
+    def _warm_up(self, course: Course) -> None:
+        """Examine the stand-in, where there is no reference to try the checks on. What comes of it says nothing."""
+        self._baselines[course.id] = None
+        prepare(course)
+        session = Session(InItsPlace(), Match(file="stand-in", target=course.entry), UNHURRIED, seed=0)
+        self.sitting = Sitting(session, course.contract, (), seed="the stand-in")
+        with contextlib.suppress(Exception):  # whatever did not get warm is so at the first submission
+            self._run_checks(course, course.checks, lambda _: None)
+            prove(course, session, (CheckResult(check=course.checks[0].id, outcome=Outcome.FAILED),))
+            list(costs(course, session, None))
+            repeat(session.record, session.again(seed=1), random.Random(0))
 
     def _run_checks(self, course: Course, specs: tuple[CheckSpec, ...], report: Report) -> None:
         """Run a course's checks in this order; one whose prerequisite did not pass is blocked by its root cause."""

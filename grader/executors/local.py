@@ -55,6 +55,32 @@ class LocalExecutor:
             yield from _Crew(rooms, iter(jobs), on_start, size=self._jobs).attempts()
 
 
+class Bench:
+    """Warm processes that stay while one submission after another is examined, in the caller's own thread.
+
+    A context manager. Isolation is whatever this machine gives: it is for people who examine their own code.
+    """
+
+    def __init__(self, assignments: tuple[Assignment, ...]) -> None:
+        self._rooms = Rooms(assignments, isolation=IsolationLevel.PROCESS_ONLY)
+
+    def __enter__(self) -> Bench:
+        require_linux()
+        self._rooms.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rooms.__exit__()
+
+    def examine(self, jobs: list[Job]) -> Iterator[Attempt]:
+        """Examine the jobs of one submission. Raises `WarmProcessError` when no worker can be had any more."""
+        yield from _Crew(self._rooms, iter(()), _nothing, size=0).examine_all(jobs, _cores()[-1])
+
+
+def _nothing(_: Job) -> None:
+    """Nobody wants to know."""
+
+
 class _Crew:
     """Threads that each examine one job at a time; all they do is wait on sockets."""
 
@@ -93,7 +119,7 @@ class _Crew:
     def _work(self, core: int) -> None:
         try:
             while jobs := self._take():
-                for attempt in self._examine_all(jobs, core):
+                for attempt in self.examine_all(jobs, core):
                     if self._stopping:
                         return
                     self._done.put(attempt)
@@ -103,7 +129,7 @@ class _Crew:
         finally:
             self._done.put(None)
 
-    def _examine_all(self, jobs: list[Job], core: int) -> Iterator[Attempt]:
+    def examine_all(self, jobs: list[Job], core: int) -> Iterator[Attempt]:
         """Examine the jobs of one submission, for which its notebook is run once."""
         files = {file.path: _bundled(file) for file in jobs[0].submission.files}
         with sealed(wire.pack(files)) as bundle, contextlib.ExitStack() as notebooks:
