@@ -5,6 +5,7 @@ Nothing here knows a format; numbers come from `grader.reports.statistics`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,6 +14,7 @@ from grader.catalogue import CATALOGUE
 from grader.model import (
     Assignment,
     Change,
+    CheckResult,
     CheckStatistics,
     Cohort,
     Entity,
@@ -32,9 +34,12 @@ from grader.reports.wording import what_went_wrong
 MESSAGES = 3
 """Different messages of a check that are shown."""
 
+_COMPARED = 500  # characters of a message
+_NUMBER = re.compile(r"\d[\d.]*(?:e[+-]?\d+)?")
+
 
 class Said(Entity, frozen=True, kw_only=True):
-    """What a check told students, and whom."""
+    """What a check told students, and whom; where their messages differ in numbers, the first of them."""
 
     message: str
     people: tuple[Link, ...]
@@ -225,28 +230,31 @@ def _mistakes(assignment: Assignment, grades: list[Grade], links: Links) -> list
 
 
 def _checks(assignment: Assignment, grades: list[Grade], links: Links, anchor: str) -> Iterator[CheckView]:
-    told: dict[str, dict[str, list[tuple[Link, Place | None]]]] = {spec.id: {} for spec in assignment.checks}
+    told: dict[str, dict[str, list[tuple[Link, CheckResult]]]] = {spec.id: {} for spec in assignment.checks}
     for grade in grades:
         for check in grade.checks:
             if check.result.message and check.spec.id in told:
+                kind = _NUMBER.sub("#", check.result.message[:_COMPARED])
                 link = links[grade.student, grade.assignment]
-                told[check.spec.id].setdefault(check.result.message, []).append((link, check.result.where))
+                told[check.spec.id].setdefault(kind, []).append((link, check.result))
     for statistics in check_statistics(assignment, grades):
         messages = told[statistics.spec.id]
-        common = sorted(messages.items(), key=lambda item: -len(item[1]))[:MESSAGES]
+        common = sorted(messages.values(), key=len, reverse=True)[:MESSAGES]
         yield CheckView(
             anchor=f"{anchor}-{statistics.number}",
             statistics=statistics,
             standing=_standing(statistics),
             few=statistics.total < ENOUGH,
-            said=tuple(_said(message, heard) for message, heard in common),
+            said=tuple(map(_said, common)),
             others=len(messages) - len(common),
         )
 
 
-def _said(message: str, heard: list[tuple[Link, Place | None]]) -> Said:
-    where = heard[0][1] if len(heard) == 1 else None
-    return Said(message=message, people=tuple(link for link, _ in heard), where=where)
+def _said(heard: list[tuple[Link, CheckResult]]) -> Said:
+    """The first of messages that differ only in their numbers; where it is about, if only one student heard it."""
+    first = heard[0][1]
+    where = first.where if len(heard) == 1 else None
+    return Said(message=first.message, people=tuple(link for link, _ in heard), where=where)
 
 
 def _standing(statistics: CheckStatistics) -> str:

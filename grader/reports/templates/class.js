@@ -1,5 +1,6 @@
 "use strict";
 // Sorts the tables of students and finds rows in them. Without it the page shows the same rows in their own order.
+const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
 const WORST_FIRST = ["f", "e", "t", "k", "i", "b", "p", ""];
 
 for (const controls of document.querySelectorAll(".c-find")) {
@@ -7,6 +8,10 @@ for (const controls of document.querySelectorAll(".c-find")) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const [search, choice, status] = controls.querySelectorAll("input, select, [role=status]");
+
+  // Some browsers take a table that is not laid out as one for no table.
+  for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, td, th")])
+    part.setAttribute("role", ROLES[part.nodeName] ?? (part.scope === "col" ? "columnheader" : "rowheader"));
 
   const wanted = (row) => {
     const kind = choice.value[0], number = choice.value.slice(1);
