@@ -10,7 +10,7 @@ from typing import Final
 
 import grader
 
-SHOWING: Final = frozenset({"cli", "linting", "lms", "release", "reports"})
+SHOWING: Final = frozenset({"cli", "extension", "linting", "lms", "release", "reports", "selfcheck"})
 """Rooms of the host from which no verdict comes: nothing that makes one imports them."""
 
 

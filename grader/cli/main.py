@@ -10,11 +10,14 @@ from click_default_group import DefaultGroup
 
 import grader
 from grader.cli.build import autograde_command, build_command
+from grader.cli.check import check_command
 from grader.cli.ci import ci_command
 from grader.cli.doctor import doctor_command
 from grader.cli.exits import Exit
 from grader.cli.explain import explain_command
 from grader.cli.lint import lint_command
+from grader.cli.new import new_command
+from grader.cli.release import release_command
 from grader.cli.report import report_command
 from grader.cli.run import run_command
 from grader.errors import GraderError
@@ -36,12 +39,15 @@ def command() -> None:
 
 command.add_command(run_command, "run")
 command.add_command(report_command, "report")
+command.add_command(check_command, "check")
 command.add_command(build_command, "build")
 command.add_command(autograde_command, "autograde")
 command.add_command(ci_command, "ci")
 command.add_command(doctor_command, "doctor")
 command.add_command(explain_command, "explain")
+command.add_command(new_command, "new")
 command.add_command(lint_command, "lint")
+command.add_command(release_command, "release")
 
 
 def main() -> None:

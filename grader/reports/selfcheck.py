@@ -1,0 +1,62 @@
+"""A student's own look at their work: a plain text for the terminal, a card for a notebook, and the usual page."""
+
+from __future__ import annotations
+
+import msgspec
+
+from grader.model import Assignment, Entity, Grade, Match
+from grader.reports.pages import student_page
+from grader.reports.templating import Caps, fit, html, plain
+from grader.reports.texts import TEXTS
+from grader.reports.views import StudentView, student_view
+
+TEXT_BUDGET = 16_000
+CARD_BUDGET = 60_000
+"""Bytes; a notebook keeps every card."""
+
+
+class Checked(Entity, frozen=True, kw_only=True):
+    """One class after the public checks, as its author sees it.
+
+    Attributes:
+        target, file: the class and where it stands.
+    """
+
+    view: StudentView
+    target: str
+    file: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether every public check is correct."""
+        return self.view.correct == self.view.total
+
+
+def checked(grade: Grade, assignment: Assignment, match: Match) -> Checked:
+    """What a student sees of a grade for public checks."""
+    return Checked(view=student_view(grade, assignment), target=match.target, file=match.file)
+
+
+def text(one: Checked) -> str:
+    """For a terminal, at most so wide as e-mails are."""
+    template = plain().get_template("selfcheck.txt")
+
+    def draw(caps: Caps) -> str:
+        return template.render(view=one.view, target=one.target, file=one.file, caps=caps)
+
+    return fit(draw, TEXT_BUDGET).decode()
+
+
+def card(several: tuple[Checked, ...]) -> str:
+    """For the output of a notebook's cell: a piece of HTML that needs nothing else."""
+    template = html().get_template("selfcheck.html")
+
+    def draw(caps: Caps) -> str:
+        return template.render(checked=several, caps=caps)
+
+    return fit(draw, CARD_BUDGET).decode()
+
+
+def page(one: Checked) -> bytes:
+    """The page that students get of a grade, which says under its title what it is instead of whose it is."""
+    return student_page(msgspec.structs.replace(one.view, student=TEXTS["self-check.what"]))
