@@ -118,7 +118,9 @@ class Search:
         seen: set[tuple[str, Variant]] = set()
         for level in range(MOST_CHANGES + 1):
             for layout, variant, changes in self._variants(level):
-                if (layout.name, variant) in seen or self.evaluations > self._budget:
+                if self.evaluations > self._budget:
+                    break
+                if (layout.name, variant) in seen:
                     continue
                 seen.add((layout.name, variant))
                 pending += self._without_mask(layout, variant, changes)
@@ -214,11 +216,9 @@ class Search:
 
     def _fitting(self, errors: Tensor) -> list[int]:
         """The scales that fit, and a note of the nearest that does not."""
-        fits = errors <= self._tolerance
-        others = errors[~fits]
-        if len(others):
-            self.nearest = min(self.nearest, float(others.min()))
-        return [int(index) for index in fits.nonzero().flatten()]
+        found: list[float] = errors.tolist()
+        self.nearest = min(self.nearest, *(error for error in found if error > self._tolerance), math.inf)
+        return [index for index, error in enumerate(found) if error <= self._tolerance]
 
     def factor(self, match: Match) -> float:
         """What the scores are multiplied by, in numbers, at the first size."""

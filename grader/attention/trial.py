@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -89,8 +90,11 @@ class Trial:
     def scales(self, layout: Layout) -> Tensor:
         """The numbers behind `SCALES` for this layout and input."""
         batch, seq, embed = self.x.shape
-        width = len(layout.blocks[0].rows) if layout.blocks else embed
-        return scale_numbers(d_k=width // self._heads, embed=embed, heads=self._heads, seq=seq, batch=batch)
+        d_k = (len(layout.blocks[0].rows) if layout.blocks else embed) // self._heads
+        return self._once(
+            ("scales", d_k),
+            lambda: scale_numbers(d_k=d_k, embed=embed, heads=self._heads, seq=seq, batch=batch),
+        )
 
     def errors(
         self, layout: Layout, variant: Variant, way: Way | None = None, *, scales: Tensor | None = None
@@ -151,12 +155,10 @@ class Trial:
             if merged.shape[-1] != len(columns):
                 return None
             merged = merged @ columns
-            biases = self._gathered(layout, "output biases", layout.output.biases)
-            merged = merged + biases.sum(-1)
+            merged = merged + self._once(("output biases", layout.name), partial(self._added, layout.output.biases))
         if variant.sequence_first:
             merged = merged.transpose(1, 2)
-        affine = None if layout.affine is None else (self._elements[layout.affine[0]], self._elements[layout.affine[1]])
-        finished = finish(merged, self.x, variant.after, affine)
+        finished = finish(merged, self.x, variant.after, self._affine(layout)) if variant.after else merged
         return None if finished is None else finished.expand(len(scales), *finished.shape[1:])
 
     def _heads_output(self, layout: Layout, variant: Variant, way: Way | None, scales: Tensor) -> Tensor | None:
@@ -208,7 +210,7 @@ class Trial:
             if number == IDENTITY:
                 return x
             block = layout.blocks[number]
-            return x @ self._elements[block.rows].T + self._elements[block.biases].sum(-1)
+            return x @ self._elements[block.rows].T + self._added(block.biases)
 
         return activated(self._once(key, make), "qkv"[role], variant.activation)
 
@@ -218,13 +220,17 @@ class Trial:
             if variant.normed == "layer norm":
                 return torch.nn.functional.layer_norm(x, x.shape[-1:])
             if variant.normed == "affine layer norm":
-                if layout.affine is None:
-                    return None
-                weight, bias = (self._elements[places] for places in layout.affine)
-                return torch.nn.functional.layer_norm(x, x.shape[-1:], weight, bias)
+                affine = self._affine(layout)
+                return None if affine is None else torch.nn.functional.layer_norm(x, x.shape[-1:], *affine)
             return x
 
         return self._once(("tokens", layout.name, variant.normed, variant.sequence_first), make)
+
+    def _affine(self, layout: Layout) -> tuple[Tensor, Tensor] | None:
+        return None if layout.affine is None else (self._elements[layout.affine[0]], self._elements[layout.affine[1]])
+
+    def _added(self, places: Tensor) -> Tensor:
+        return self._elements[places].sum(-1)
 
     def _gathered(self, layout: Layout, name: str, places: Tensor) -> Tensor:
         return self._once((name, layout.name), lambda: self._elements[places])

@@ -285,6 +285,7 @@ def finish(output: Tensor, x: Tensor, steps: tuple[str, ...], affine: tuple[Tens
     return output
 
 
+@cache
 def hidden_always(seq: int, causal: str) -> Tensor | None:
     """What is hidden whatever mask is given: bool `(seq, seq)`, or None for nothing."""
     ones = torch.ones(seq, seq, dtype=torch.bool)

@@ -62,7 +62,7 @@ def build(assignment: Assignment, *, install: str = PACKAGE) -> Pack:
         shown=[part for own in checks.values() for part in own.shown],
         removed=begun.removed,
         starter=begun.source,
-        public=[_function(spec) for spec in assignment.checks if not spec.hidden],
+        hidden=[_function(spec) for spec in assignment.checks if spec.hidden],
     )
     found = leaks(files, known)
     if found:
@@ -79,7 +79,7 @@ def _checks(assignment: Assignment) -> dict[str, Published]:
         hint = "leave out `hidden=True` where a check gives nothing away, such as the shape of the output"
         raise ConfigurationError(what, path=assignment.folder, hint=hint)
     return {
-        file.name: published(file.read_text("utf-8"), public, public)
+        file.name: published(file.read_text("utf-8"), public)
         for file in sorted((assignment.folder / "checks").glob("test_*.py"))
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,12 +32,12 @@ class Published:
     withheld: tuple[str, ...]
 
 
-def published(source: str, public: Iterable[str], after: Mapping[str, tuple[str, ...]]) -> Published:
+def published(source: str, public: Mapping[str, tuple[str, ...]]) -> Published:
     """Divide a file of checks.
 
     Args:
-        public: names of the checks that students may see.
-        after: for each of them, the names of the public checks that must pass first.
+        source: the whole file.
+        public: names of the checks that students may see; for each, the names of those that must pass first.
     """
     tree = ast.parse(source)
     lines = source.splitlines()
@@ -49,19 +49,17 @@ def published(source: str, public: Iterable[str], after: Mapping[str, tuple[str,
     ]
     if not any(isinstance(node, DEFINITIONS) and node.name in public for node in kept):
         return Published(source="", shown=(), withheld=tuple(withheld))
-    used = _used(kept)
-    parts: list[str] = []
+    used, text, room = _used(kept), "", 0
+    ended = 0
     for node in tree.body:
-        if _is_text(node):
-            parts += [_lines(lines, node)] if node is tree.body[0] else []
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            parts += _import(node, used)
-        elif node in kept and isinstance(node, ast.FunctionDef) and node.name in public:
-            parts.append(_check(lines, node, after[node.name]))
-        elif node in kept:
-            parts.append(_without_outer_comments(_lines(lines, node)))
+        room = max(room, _blank(lines[ended : _first(node) - 1]))
+        ended = node.end_lineno or node.lineno
+        part = _part(lines, node, kept, used, public, first=node is tree.body[0])
+        if part:
+            text += ("\n" * (min(room, 2) + 1) if text else "") + part
+            room = 0
     shown = tuple(_lines(lines, node) for node in kept)
-    return Published(source=_joined(parts), shown=shown, withheld=tuple(withheld))
+    return Published(source=f"{text}\n", shown=shown, withheld=tuple(withheld))
 
 
 # -- what is reached ---------------------------------------------------------------------------------------------------
@@ -116,15 +114,40 @@ def _used(kept: Iterable[ast.stmt]) -> set[str]:
 # -- what is written ---------------------------------------------------------------------------------------------------
 
 
-def _import(node: ast.Import | ast.ImportFrom, used: set[str]) -> list[str]:
-    """The import with only those names that are used; none when it needs none of them."""
+def _part(
+    lines: list[str],
+    node: ast.stmt,
+    kept: Sequence[ast.stmt],
+    used: set[str],
+    after: Mapping[str, tuple[str, ...]],
+    *,
+    first: bool,
+) -> str:
+    """What students see of a statement; nothing where it is not for them."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return _import(node, used)
+    if _is_text(node):
+        return _lines(lines, node) if first else ""
+    if node not in kept:
+        return ""
+    if isinstance(node, ast.FunctionDef) and node.name in after:
+        return _check(lines, node, after[node.name])
+    return _without_outer_comments(_lines(lines, node))
+
+
+def _blank(lines: list[str]) -> int:
+    return sum(not line.strip() for line in lines)
+
+
+def _import(node: ast.Import | ast.ImportFrom, used: set[str]) -> str:
+    """The import with only those names that are used; nothing when none of them is."""
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-        return [ast.unparse(node)]
+        return ast.unparse(node)
     names = [each for each in node.names if (each.asname or each.name).partition(".")[0] in used]
     if not names:
-        return []
+        return ""
     kept = ast.Import(names) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, names, node.level)
-    return [ast.unparse(kept)]
+    return ast.unparse(kept)
 
 
 def _check(lines: list[str], node: ast.FunctionDef, after: tuple[str, ...]) -> str:
@@ -157,9 +180,13 @@ def _rewritten(text: str, mark: ast.expr, after: tuple[str, ...], first: int) ->
 
 def _lines(lines: list[str], node: ast.stmt) -> str:
     """The lines of a statement, decorators included."""
+    return "\n".join(lines[_first(node) - 1 : node.end_lineno])
+
+
+def _first(node: ast.stmt) -> int:
+    """The line on which a statement begins, decorators included."""
     marks = node.decorator_list if isinstance(node, DEFINITIONS) else []
-    first = min([node.lineno, *(mark.lineno for mark in marks)])
-    return "\n".join(lines[first - 1 : node.end_lineno])
+    return min([node.lineno, *(mark.lineno for mark in marks)])
 
 
 def _without_outer_comments(text: str) -> str:
@@ -174,16 +201,3 @@ def _without_outer_comments(text: str) -> str:
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _joined(parts: list[str]) -> str:
-    """The parts below each other, with the blank lines that are usual between them."""
-    text = previous = previous_kind = ""
-    for part in parts:
-        kind = "import" if part.startswith(("import ", "from ")) else "text" if part[:1] in "\"'" else "other"
-        if text:
-            blank = 2 if "def " in part or "def " in previous else 0 if kind == previous_kind == "import" else 1
-            text += "\n" * (blank + 1)
-        text += part
-        previous, previous_kind = part, kind
-    return text + "\n"

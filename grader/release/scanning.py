@@ -41,20 +41,20 @@ class Secrets:
 
 
 def secrets(
-    *, withheld: Iterable[str], shown: Iterable[str], removed: Iterable[str], starter: str, public: Iterable[str]
+    *, withheld: Iterable[str], shown: Iterable[str], removed: Iterable[str], starter: str, hidden: Iterable[str]
 ) -> Secrets:
     """Find out what is secret.
 
     Args:
         withheld: parts of files of checks that students must not see; `shown` those that they may.
         removed: the lines of the solution; `starter` is what was left.
-        public: names that students may see.
+        hidden: names of hidden checks, whoever mentions them.
     """
     known = squeezed("\n".join(shown))
-    names: set[str] = set()
+    names = set(hidden)
     lines: dict[str, str] = {}
     for part in withheld:
-        names |= set(_names(part)) - set(public)
+        names |= set(_names(part))
         lines |= {line: "a line of a hidden check" for line in _telling(part) if line not in known}
     given = squeezed(starter)
     for line in _telling("\n".join(removed)):

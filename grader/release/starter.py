@@ -70,8 +70,9 @@ def _regions(lines: list[str], reference: Path) -> list[tuple[int, int]]:
         if mark is None:
             continue
         if (mark[1].upper() == "BEGIN") == (opened is not None):
-            what = f"{line.strip()} without its counterpart"
-            raise ConfigurationError(f"{reference}: line {number + 1}: {what}", path=reference, hint=hint)
+            alone = number if opened is None else opened
+            what = f"line {alone + 1}: {lines[alone].strip()} without its counterpart"
+            raise ConfigurationError(f"{reference}: {what}", path=reference, hint=hint)
         if opened is None:
             opened = number
         else:

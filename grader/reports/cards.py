@@ -13,6 +13,8 @@ from grader.reports.texts import TEXTS
 from grader.reports.wording import capital, count, shown_value
 from grader.submissions.excerpts import AROUND
 
+MOST: Final = 50
+"""Cards of a kind; further findings are only counted."""
 _MOST_EVIDENCE: Final = 50
 
 
@@ -47,8 +49,9 @@ class Card(Entity, frozen=True, kw_only=True):
 
 def cards(
     findings: Iterable[Finding], checks: Iterable[CheckGrade], excerpts: tuple[Excerpt, ...], *, solved: bool
-) -> tuple[Card, ...]:
-    """A card for each mistake, that on which most points hang first; in the order of the findings where they are equal.
+) -> tuple[tuple[Card, ...], int]:
+    """A card for each mistake, that on which most points hang first, in the order of the findings where they are equal;
+    and how many mistakes there are beyond these.
 
     Args:
         findings: root causes first.
@@ -57,14 +60,18 @@ def cards(
         solved: whether it may be told what correct looks like.
     """
     mistakes = [finding for finding in findings if not finding.informative]
-    lost = _lost(mistakes, tuple(checks))
-    order = sorted(range(len(mistakes)), key=lambda index: -sum(check.spec.points for check in lost[index]))
-    return tuple(_card(mistakes[index], excerpts, solved=solved, lost=lost[index]) for index in order)
+    chosen = mistakes[:MOST]
+    lost = _lost(chosen, tuple(checks))
+    order = sorted(range(len(chosen)), key=lambda index: -sum(check.spec.points for check in lost[index]))
+    made = (_card(chosen[index], excerpts, solved=solved, lost=lost[index]) for index in order)
+    return tuple(made), len(mistakes) - len(chosen)
 
 
-def worth_knowing(findings: Iterable[Finding], excerpts: tuple[Excerpt, ...]) -> tuple[Card, ...]:
-    """A card for each finding that is no mistake."""
-    return tuple(_card(finding, excerpts, solved=False) for finding in findings if finding.informative)
+def worth_knowing(findings: Iterable[Finding], excerpts: tuple[Excerpt, ...]) -> tuple[tuple[Card, ...], int]:
+    """A card for each finding that is no mistake, and how many there are beyond these."""
+    remarks = [finding for finding in findings if finding.informative]
+    made = (_card(finding, excerpts, solved=False) for finding in remarks[:MOST])
+    return tuple(made), max(0, len(remarks) - MOST)
 
 
 def _card(finding: Finding, excerpts: tuple[Excerpt, ...], *, solved: bool, lost: tuple[CheckGrade, ...] = ()) -> Card:

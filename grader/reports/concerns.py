@@ -84,8 +84,9 @@ def attention(cohort: Cohort, titles: Titles, links: Links) -> Iterator[Concerns
 
 
 def _failed_by_us(grade: Grade) -> Concern | None:
-    notes = tuple(_check_note(check) for check in grade.checks if check.result.outcome is Outcome.INTERNAL)
-    return Concern(notes=notes) if grade.status is Status.NEEDS_ATTENTION else None
+    notes = [Note(text=grade.reason)] if grade.reason else []
+    notes += [_check_note(check) for check in grade.checks if check.result.outcome is Outcome.INTERNAL]
+    return Concern(notes=tuple(notes)) if grade.status is Status.NEEDS_ATTENTION else None
 
 
 def _rejected(grade: Grade) -> Concern | None:

@@ -1,21 +1,19 @@
 """Attention weights as pictures: the student's, the expected ones and their difference, each head by itself.
 
-The colours are viridis and, for differences, blue over neutral to orange: both can be told apart by colour-blind
-readers, and in print. Cells are drawn here, as a page holds hundreds of them; everything around them is in templates.
+Cells are drawn here, as a page holds hundreds of them; everything around them is in templates.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
 
 from markupsafe import Markup, escape
 
 from grader.model import AttentionPicture, Entity
+from grader.reports.colours import DIFFERENCES, WEIGHTS, Scale
 from grader.reports.texts import TEXTS
 
 Number: TypeAlias = "float | None"
@@ -29,17 +27,6 @@ CELL: Final = 24
 
 MOST_TOKENS: Final = 12
 LONGEST_TOKEN: Final = 6
-
-_WEIGHTS: Final = (
-    *("#440154", "#48186a", "#472d7b", "#424086", "#3b528b", "#33638d", "#2c728e", "#26828e", "#21918c"),
-    *("#1fa088", "#28ae80", "#3fbc73", "#5ec962", "#84d44b", "#addc30", "#d8e219", "#fde725"),
-)
-_DIFFERENCES: Final = (
-    *("#08306b", "#1c5f9c", "#3f86bf", "#7fb0d8", "#bcd3ea"),
-    "#f2f2f0",
-    *("#f7cfa6", "#eda25c", "#d5762a", "#ad5410", "#6b2f04"),
-)
-"""From the smallest to the largest, in equal steps."""
 
 
 class Panel(Entity, frozen=True, kw_only=True):
@@ -104,7 +91,7 @@ def drawings(pictures: Iterable[AttentionPicture], most_heads: int) -> tuple[Dra
     heads = [pair for _, chosen in pairs for pair in chosen.values()]
     top = _round_up(chain.from_iterable(chain(*pair) for pair in heads))
     most = _round_up(chain.from_iterable(_difference(*pair) for pair in heads))
-    scales = Scale("weights", _WEIGHTS, 0.0, top), Scale("differences", _DIFFERENCES, -most, most)
+    scales = Scale("weights", WEIGHTS, 0.0, top), Scale("differences", DIFFERENCES, -most, most)
     return tuple(_drawing(picture, chosen, scales) for picture, chosen in pairs if chosen)
 
 
@@ -218,32 +205,8 @@ def _beside(own: Number, expected: Number) -> str:
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Colours for numbers from `least` to `most`; what is beyond has the colour of the end."""
-
-    kind: str
-    stops: tuple[str, ...]
-    least: float
-    most: float
-
-    def colour(self, value: float) -> tuple[str, bool]:
-        """The colour of a number, and whether it is a dark one."""
-        share = min(1.0, max(0.0, (value - self.least) / (self.most - self.least)))
-        place = share * (len(self.stops) - 1)
-        index = min(int(place), len(self.stops) - 2)
-        pairs = zip(_channels(self.stops[index]), _channels(self.stops[index + 1]), strict=True)
-        red, green, blue = (round(low + (high - low) * (place - index)) for low, high in pairs)
-        return f"#{red:02x}{green:02x}{blue:02x}", 0.299 * red + 0.587 * green + 0.114 * blue < 140
-
-
 def _legend(scale: Scale) -> Legend:
     return Legend(kind=scale.kind, stops=scale.stops, least=shown(scale.least), most=shown(scale.most))
-
-
-@functools.cache
-def _channels(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def _panel(kind: str, matrix: Matrix, tokens: tuple[str, ...], scale: Scale, *, written: bool) -> Panel:

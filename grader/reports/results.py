@@ -9,6 +9,7 @@ from collections.abc import Sized
 from typing import TypeAlias
 
 from grader.model import (
+    AttentionPicture,
     CellRun,
     Change,
     Changes,
@@ -38,7 +39,11 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | Non
 _LADDER = (Caps(items=200), *LADDER)
 _INSIDE = 50
 """Entries of a list that itself is in an entry of a list: a traceback, the evidence of a finding."""
+_TOKENS = 20
+"""Tokens of a picture, in rows and in columns."""
 _PATH = 1_000
+_NUMBERS = re.compile(r"\[\n\s+((?:(?:-?[0-9.e+-]+|null),\n\s+)*(?:-?[0-9.e+-]+|null))\n\s+\]")
+"""A list of numbers, each on a line of its own; strings hold no line feeds, so it is never inside one."""
 _SUSPECT = re.compile(r"[^\n -~]+|(?<=#)#(?=\w*\[)")
 """What may be hidden; and what a log of GitHub Actions or Azure Pipelines takes for a command, `##[error]`."""
 
@@ -46,6 +51,7 @@ _SUSPECT = re.compile(r"[^\n -~]+|(?<=#)#(?=\w*\[)")
 def render(cohort: Cohort) -> dict[str, bytes]:
     """The one file of this format: UTF-8, keys in a fixed order, characters that cannot be seen as `\\u` escapes."""
     text = json.dumps(_cohort(cohort), indent=2, ensure_ascii=False, allow_nan=False)
+    text = _NUMBERS.sub(lambda found: f"[{', '.join(found[1].split())}]".replace(",,", ","), text)
     return {FILE: (_SUSPECT.sub(_escape_hidden, text) + "\n").encode()}
 
 
@@ -121,10 +127,10 @@ def _bounded(grade: Grade, report: str) -> Json:
 
 def _submission(grade: Grade, report: str, caps: Caps) -> Json:
     attempt = grade.attempt
-    warnings, repairs, cells, findings, flags = (
-        (attempt.warnings, attempt.repairs, attempt.cells, attempt.findings, attempt.flags)
+    warnings, repairs, cells, findings, flags, pictures = (
+        (attempt.warnings, attempt.repairs, attempt.cells, attempt.findings, attempt.flags, attempt.pictures)
         if attempt
-        else ((), (), (), (), ())
+        else ((), (), (), (), (), ())
     )
     members: dict[str, Json] = {
         "student": clip(grade.student, _PATH),
@@ -153,6 +159,8 @@ def _submission(grade: Grade, report: str, caps: Caps) -> Json:
     members["cells"] = [_cell(cell, caps) for cell in cells[: caps.items]]
     members["checks"] = [_check(check, caps) for check in grade.checks]
     members["findings"] = [_finding(finding, caps) for finding in findings[: caps.items]]
+    members["unexplained"] = clip(attempt.unexplained, caps.message) if attempt else ""
+    members["pictures"] = [_picture(picture, caps) for picture in pictures[: caps.items]]
     members["flags"] = [_flag(flag, caps) for flag in flags[: caps.items]]
     if attempt and attempt.second_look:
         members["second_look"] = _second_look(attempt.second_look, caps)
@@ -164,6 +172,7 @@ def _submission(grade: Grade, report: str, caps: Caps) -> Json:
         repairs=repairs,
         cells=cells,
         findings=findings,
+        pictures=pictures,
         flags=flags,
     )
 
@@ -239,15 +248,35 @@ def _finding(finding: Finding, caps: Caps) -> Json:
         "title": clip(finding.title, caps.message),
         "explanation": clip(finding.explanation, caps.message),
     }
+    kept = min(caps.items, _INSIDE)
     if finding.check:
         members["check"] = finding.check
     if finding.where:
         members["where"] = _place(finding.where, caps)
-    kept = min(caps.items, _INSIDE)
+    members["alternatives"] = _texts(finding.alternatives[:kept], caps, caps.source)
+    members["informative"] = finding.informative
     members["evidence"] = {
         clip(name, caps.source): _evidence(value, caps) for name, value in sorted(finding.evidence.items())[:kept]
     }
-    return members | _left_out(kept, evidence=finding.evidence)
+    return members | _left_out(kept, alternatives=finding.alternatives, evidence=finding.evidence)
+
+
+def _picture(picture: AttentionPicture, caps: Caps) -> Json:
+    members: dict[str, Json] = {
+        "tokens": [clip(token, caps.source) for token in picture.tokens[:_TOKENS]],
+        "masked": picture.masked,
+        "student": _weights(picture.student, caps),
+        "expected": _weights(picture.expected, caps),
+    }
+    return members | _left_out(caps.heads, student=picture.student, expected=picture.expected)
+
+
+def _weights(heads: tuple[tuple[tuple[float | None, ...], ...], ...], caps: Caps) -> Json:
+    return [[[_weight(each) for each in row[:_TOKENS]] for row in head[:_TOKENS]] for head in heads[: caps.heads]]
+
+
+def _weight(value: float | None) -> Json:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _flag(flag: Flag, caps: Caps) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import os.path
 from collections.abc import Container, Iterable
 
 from grader.model import Entity, Excerpt, Place
@@ -68,4 +68,6 @@ def _without_margins(found: Snippet) -> Snippet:
 
 
 def _dedented(lines: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(textwrap.dedent("\n".join(lines)).split("\n")) if lines else ()
+    margins = [line[: len(line) - len(line.lstrip())] for line in lines if line.strip()]
+    margin = len(os.path.commonprefix(margins))  # noqa: RUF071 - characters are meant
+    return tuple(line[margin:] for line in lines)

@@ -141,9 +141,12 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> E
     return environment
 
 
-def _more(things: Sized, caps: Caps) -> str:
-    """What a list that was cut ends with: `… and 12 more`; empty where nothing was left out."""
-    left_out = len(things) - caps.items
+def _more(things: Sized, caps: Caps, further: int = 0) -> str:
+    """What a list that was cut ends with: `… and 12 more`; empty where nothing was left out.
+
+    `further` counts what is not even in the list.
+    """
+    left_out = max(0, len(things) - caps.items) + further
     return wording.count(left_out, "more") if left_out > 0 else ""
 
 

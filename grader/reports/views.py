@@ -60,7 +60,7 @@ class SecondLookView(Entity, frozen=True, kw_only=True):
         weight: whether this counts or only informs, as a sentence.
         lead: what stands before findings and wrong checks.
         wrong: the checks that are not correct; empty when the list of the submission's checks shows the very same.
-        cards: the mistakes that were named.
+        cards: the mistakes that were named; `further` counts those beyond.
     """
 
     supplied: tuple[str, ...]
@@ -69,6 +69,7 @@ class SecondLookView(Entity, frozen=True, kw_only=True):
     lead: str
     wrong: tuple[CheckView, ...]
     cards: tuple[Card, ...]
+    further: int
 
 
 class StudentView(Entity, frozen=True, kw_only=True):
@@ -79,13 +80,13 @@ class StudentView(Entity, frozen=True, kw_only=True):
         headline: what went wrong, in about three words.
         correct, total: how many checks are correct, and how many there are.
         scores: what each concept has brought.
-        cards: the mistakes that were named, that on which most depends first.
+        cards: the mistakes that were named, that on which most depends first; `further` counts those beyond.
         hints: where to look for what is not told.
         unexplained: where the output begins to differ when no known mistake explains it.
         pictures: attention weights, where they are not as expected.
         wrong: checks that are not correct or not yet looked at.
         right: checks that are correct.
-        worth_knowing: what was noticed and is no mistake.
+        worth_knowing: what was noticed and is no mistake; `further_worth_knowing` counts what is beyond.
         second_look: the checks with forgotten imports supplied; None when none was forgotten.
         notebook: whether what was graded is known to be a notebook.
         cells: what became of its cells that did not run to their end.
@@ -106,12 +107,14 @@ class StudentView(Entity, frozen=True, kw_only=True):
     total: int = 0
     scores: tuple[ConceptScore, ...] = ()
     cards: tuple[Card, ...] = ()
+    further: int = 0
     hints: tuple[str, ...] = ()
     unexplained: str = ""
     pictures: tuple[AttentionPicture, ...] = ()
     wrong: tuple[ConceptView, ...] = ()
     right: tuple[ConceptView, ...] = ()
     worth_knowing: tuple[Card, ...] = ()
+    further_worth_knowing: int = 0
     second_look: SecondLookView | None = None
     notebook: bool = False
     loading: Loading = Loading.EXECUTED
@@ -172,14 +175,17 @@ def _with_attempt(
 ) -> StudentView:
     """The view with what an attempt says, which holds no secrets any more."""
     excerpts, look = attempt.excerpts, attempt.second_look
-    named = cards(attempt.findings, told.checks, excerpts, solved=solved)
+    named, further = cards(attempt.findings, told.checks, excerpts, solved=solved)
+    remarks, further_remarks = worth_knowing(attempt.findings, excerpts)
     shown = {card.snippet.where for card in named if card.snippet}
     stopped = snippet(attempt.loading_where, excerpts, AROUND)
     return msgspec.structs.replace(
         view,
         cards=named,
+        further=further,
         wrong=by_concept(wrong_checks(told.checks, excerpts, shown)),
-        worth_knowing=worth_knowing(attempt.findings, excerpts),
+        worth_knowing=remarks,
+        further_worth_knowing=further_remarks,
         unexplained=attempt.unexplained,
         pictures=attempt.pictures,
         second_look=_second_look_view(look, told, policy, excerpts, solved=solved) if look else None,
@@ -237,6 +243,7 @@ def _second_look_view(
         CheckGrade(spec=specs[result.check], result=result if counts else _unscored(result), points=0.0)
         for result in open_results
     ]
+    named, further = cards(look.findings, again, excerpts, solved=solved)
     correct, total = len(look.results) - len(open_results), len(look.results)
     return SecondLookView(
         supplied=look.supplied,
@@ -244,7 +251,8 @@ def _second_look_view(
         weight=SECOND_LOOK_WEIGHT[policy],
         lead=_lead(listed=listed, counts=counts) if open_results else "",
         wrong=() if listed else tuple(check_view(check, titles, excerpts) for check in wrong),
-        cards=cards(look.findings, again, excerpts, solved=solved),
+        cards=named,
+        further=further,
     )
 
 

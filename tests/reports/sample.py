@@ -9,6 +9,7 @@ import msgspec
 from grader.model import (
     Assignment,
     Attempt,
+    AttentionPicture,
     CellOutcome,
     CellRun,
     Certainty,
@@ -19,6 +20,7 @@ from grader.model import (
     CheckSpec,
     Cohort,
     Contract,
+    Excerpt,
     Finding,
     Flag,
     Grade,
@@ -82,7 +84,42 @@ SCALED = Finding(
     explanation="Your output equals the reference with 1/sqrt(embed_dim) instead of 1/sqrt(head_dim), "
     "to 1e-12, and equals no other known variant.",
     where=WHERE,
-    evidence={"relative_error": 1.2e-12, "next_best": 0.31, "compared": 110, "limit": float("inf")},
+    evidence={
+        "scores are multiplied by": "1/sqrt(embed_dim)",
+        "expected": "1/sqrt(d_k)",
+        "relative error": 1.2e-12,
+        "next best": 0.31,
+        "limit": float("inf"),
+    },
+)
+LINES = Excerpt(
+    file="attention.ipynb",
+    cell=4,
+    first=20,
+    lines=(
+        "    Every head has its own share of the width.",
+        '    """',
+        "    q, k, v = self.split(x)  # (batch, heads, seq, head_dim)",
+        "    scores = q @ k.mT / embed_dim**0.5",
+        "    if mask is not None:",
+        "        scores = scores.masked_fill(mask == 0, -math.inf)",
+        "    return torch.softmax(scores, dim=-1) @ v",
+    ),
+    inside='"""',
+)
+WEIGHTS = AttentionPicture(
+    tokens=("the", "cat", "sat"),
+    masked=True,
+    student=(
+        ((1.0, 0.0, 0.0), (0.45, 0.55, 0.0), (0.3, 0.25, 0.45)),
+        ((1.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.2, 0.3, 0.5)),
+        ((1.0, 0.0, 0.0), (None, None, None), (-0.2, 0.4, 1.2)),
+    ),
+    expected=(
+        ((1.0, 0.0, 0.0), (0.31, 0.69, 0.0), (0.17, 0.23, 0.6)),
+        ((1.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.2, 0.3, 0.5)),
+        ((1.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.2, 0.4, 0.4)),
+    ),
 )
 FLAGGED = Flag(
     id="forbidden-api", message="`torch.nn.MultiheadAttention` is named in a string that is executed.", where=WHERE
@@ -220,8 +257,11 @@ def ada() -> Grade:
                 title="The argument `mask` is called `attn_mask`",
                 check=SPECS[0].id,
                 evidence={"name": "attn_mask"},
+                informative=True,
             ),
         ),
+        pictures=(WEIGHTS,),
+        excerpts=(LINES,),
         warnings=("Two classes could be meant; SelfAttention in attention.ipynb was graded.",),
         output="epoch 1\tloss 0.5\nepoch 2\tloss 0.4\n",
         flags=(FLAGGED,),
@@ -336,6 +376,61 @@ def import_forgotten() -> Grade:
         *waiting(shape, *SPECS[1:]),
         findings=(missing,),
         second_look=SecondLook(supplied=("import math",), results=again, findings=(SCALED,)),
+    )
+
+
+def misshapen() -> Grade:
+    """Shapes that do not fit, and everything waiting for that."""
+    shape, *others = SPECS
+    where = Place(file="attention.py", line=40, source="return self.out(joined)", function="forward")
+    return changed(
+        grade(
+            "mary",
+            other(shape, Outcome.ERRORED, "Calling the module raised RuntimeError: mat1 and mat2 shapes", where=where),
+            *waiting(shape, *others),
+            findings=(
+                Finding(
+                    id="heads-full-width",
+                    certainty=Certainty.OBSERVED,
+                    title="heads project to full width",
+                    explanation="Each head returns 24 features, so 4 heads concatenate to 96, but the last layer"
+                    " expects 24.",
+                    check=shape.id,
+                    where=where,
+                    evidence={
+                        "left shape": "10 (batch * seq) × 96 (num_heads * embed_dim)",
+                        "right shape": "24 (embed_dim) × 24 (embed_dim)",
+                    },
+                ),
+            ),
+            excerpts=(
+                Excerpt(
+                    file="attention.py",
+                    first=38,
+                    lines=("        joined = torch.cat(heads, dim=-1)", "", "        return self.out(joined)"),
+                ),
+            ),
+        ),
+        files=("attention.py",),
+    )
+
+
+def nameless() -> Grade:
+    """An output that no known mistake explains, though one of two that are the same is seen beside it."""
+    _, _, scale, padding, causal = SPECS
+    return grade(
+        "radia",
+        other(scale, Outcome.FAILED, "The output differs from the reference by up to 0.31 (allowed: 1e-06)."),
+        *waiting(scale, padding, causal),
+        findings=(
+            Finding(
+                id="layers-unused",
+                certainty=Certainty.PROVEN,
+                title="layers never used",
+                alternatives=("output-projection-unused", "output-projection-missing"),
+            ),
+        ),
+        unexplained="For a single token the output is right, for several it differs from the reference.",
     )
 
 

@@ -16,7 +16,7 @@ import re
 import sys
 import tracemalloc
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -26,11 +26,13 @@ from rich.cells import cell_len
 
 from grader.cli import summary
 from grader.model import (
+    AttentionPicture,
     CellOutcome,
     CellRun,
     Certainty,
     CheckResult,
     Cohort,
+    Excerpt,
     Finding,
     Flag,
     Grade,
@@ -43,7 +45,7 @@ from grader.model import (
     SecondLook,
     Status,
 )
-from grader.reports import class_page, grades, markdown, pages, render_all, report_paths, results, visible
+from grader.reports import class_page, grades, markdown, pages, plain, render_all, report_paths, results, visible
 from grader.reports.views import student_views
 
 from . import sample
@@ -124,12 +126,13 @@ PLACES = (
     "WhereSource", "WhereFunction", "ManyLines", "Detail", "FindingTitle", "FindingExplanation", "EvidenceName",
     "EvidenceValue", "Warning", "Output", "LoadingNote", "LoadingWhere", "CellError", "CellTrace", "Repair",
     "Supplied", "SecondMessage", "SecondFinding", "FlagId", "FlagMessage", "FlagSource", "Missing",
+    "Around", "Unexplained", "Token",
 )  # fmt: skip
-INSTRUCTORS = {"Detail", "FlagId", "FlagMessage", "FlagSource"}
-"""Places that no student reads."""
+INSTRUCTORS = {"Detail", "FlagId", "FlagMessage", "FlagSource", "Token"}
+"""Places that no student reads; of a picture's tokens, which are ours, only a few letters are shown."""
 ON_CLASS_PAGE = {
     *("Student", "AssignmentTitle", "Reason", "IgnoredPath", "IgnoredReason", "Message", "WhereFile", "WhereFunction"),
-    *("ManyLines", "Detail", "FlagId", "FlagMessage", "FlagSource", "Missing"),
+    *("ManyLines", "Detail", "FindingTitle", "FlagId", "FlagMessage", "FlagSource", "Missing"),
 }
 CONTROL = "katherine-control"
 HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
@@ -139,6 +142,12 @@ ATTRIBUTES = {
     "svg": {"class", "viewbox", "preserveaspectratio", "width", "height", "role", "aria-label", "aria-hidden"},
     "rect": {"class", "x", "y", "width", "height", "rx", "fill"}, "path": {"class", "d"}, "text": {"class", "x", "y"},
     "g": {"transform"}, "details": {"open", "class"},
+}  # fmt: skip
+OF_CLASS_PAGE: dict[str, set[str]] = {
+    "p": {"data-text", "role"}, "nav": {"aria-label"}, "a": {"title"}, "section": {"id"}, "h3": {"id"},
+    "ul": {"aria-hidden"}, "div": {"role", "hidden", "tabindex", "aria-label"}, "tr": {"data-m", "data-lost", "id"},
+    "td": {"colspan"}, "dl": set(), "dt": set(), "dd": set(), "label": set(), "script": set(), "select": set(),
+    "input": {"spellcheck", "autocomplete", "type"}, "option": {"value"}, "optgroup": {"label"}, "thead": set(),
 }  # fmt: skip
 COLOURED = set("ksmcfb")
 """Classes of words in Python."""
@@ -166,6 +175,7 @@ def hostile(text: Callable[[str], str]) -> Cohort:
         certainty=Certainty.OBSERVED,
         title=text("FindingTitle"),
         explanation=text("FindingExplanation"),
+        where=where,
         evidence={text("EvidenceName"): text("EvidenceValue")},
     )
     made = sample.grade(
@@ -187,6 +197,18 @@ def hostile(text: Callable[[str], str]) -> Cohort:
             supplied=(text("Supplied"),),
             results=(CheckResult(check=causal.id, outcome=Outcome.ERRORED, message=text("SecondMessage")),),
             findings=(Finding(id="shape-error", certainty=Certainty.OBSERVED, title=text("SecondFinding")),),
+        ),
+        unexplained=text("Unexplained"),
+        pictures=(
+            AttentionPicture(
+                tokens=("a", text("Token")),
+                masked=False,
+                student=(((1.0, 0.0), (None, 0.5)),),
+                expected=(((0.5, 0.5), (0.5, 0.5)),),
+            ),
+        ),
+        excerpts=(
+            Excerpt(file=where.file, first=6, lines=(text("Around"), text("WhereSource"), "pass"), inside='"""'),
         ),
         flags=(Flag(id=text("FlagId"), message=text("FlagMessage"), where=flagged),),
     )
@@ -212,7 +234,8 @@ def cohort(trick: str) -> Cohort:
 @functools.cache
 def students_file(trick: str, extension: str) -> str:
     _, view = next(pair for pair in student_views(cohort(trick)) if pair[0].student != CONTROL)
-    return (pages.student_page if extension == "html" else markdown.student_comment)(view).decode()
+    written = {"html": pages.student_page, "md": markdown.student_comment, "txt": plain.student_text}
+    return written[extension](view).decode()
 
 
 @functools.cache
@@ -239,15 +262,18 @@ def skeleton(reader: Reader) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def assert_inert_page(page: str, harmless: str) -> Reader:
+def assert_inert_page(page: str, harmless: str, more: Mapping[str, set[str]] | None = None) -> Reader:
+    """The page has the elements of a harmless one and none that act; `more` are elements that it has beside the usual
+    ones, or attributes of these."""
     reader = Reader(page.encode())
+    known = more or {}
 
     assert skeleton(reader) == skeleton(Reader(harmless.encode()))
     assert not reader.open
     for tag, attributes in reader.elements:
-        assert tag in ALLOWED
-        assert attributes.keys() <= ATTRIBUTES.get(tag, {"class"})
-        assert re.fullmatch(r"[a-z0-9_-]+/[a-z0-9_-]+\.html", attributes.get("href") or "a/b.html")
+        assert tag in ALLOWED | known.keys()
+        assert attributes.keys() <= ATTRIBUTES.get(tag, {"class"}) | known.get(tag, set())
+        assert re.fullmatch(r"[a-z0-9_-]+/[a-z0-9_-]+\.html|#[a-z0-9_-]+", attributes.get("href") or "a/b.html")
     assert not hides(page, kept="\n\t")
     return reader
 
@@ -265,7 +291,7 @@ def test_a_students_page_holds_the_text_and_nothing_that_acts(trick: str) -> Non
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_the_class_page_holds_the_text_and_nothing_that_acts(trick: str) -> None:
-    reader = assert_inert_page(page_of_class(trick), page_of_class("nothing"))
+    reader = assert_inert_page(page_of_class(trick), page_of_class("nothing"), OF_CLASS_PAGE)
 
     for place in ON_CLASS_PAGE:
         assert word(place) in reader.text, place
@@ -291,6 +317,21 @@ def test_a_comment_holds_the_text_and_nothing_that_acts(trick: str) -> None:
     assert not hides(text, kept="\n\t")
     for place in PLACES:
         assert (word(place) in text) is (place not in INSTRUCTORS), place
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_an_email_holds_the_text_and_none_of_it_looks_like_ours(trick: str) -> None:
+    text = students_file(trick, "txt")
+    words = "".join(re.sub(r"^\| *", "", line.strip()) for line in text.splitlines())
+    ours = [line for line in text.splitlines() if set(line) in ({"="}, {"-"})]
+
+    assert not hides(text, kept="\n")
+    assert max(map(len, text.splitlines())) <= 72
+    assert len(ours) == len(
+        [line for line in students_file("nothing", "txt").splitlines() if set(line) in ({"="}, {"-"})]
+    )
+    for place in PLACES:
+        assert (word(place) in words) is (place not in INSTRUCTORS), place
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
@@ -340,7 +381,7 @@ def test_a_program_is_given_the_text_exactly(trick: str) -> None:
     assert written["student"] in {f"{whole} SeenStudent", f"SeenStudent {whole}"}
     assert written["checks"][0]["message"].replace(word("Message"), "").strip(" ") == whole.strip(" ")
     assert written["flags"][0]["message"].replace(word("FlagMessage"), "").strip(" ") == whole.strip(" ")
-    for place in set(PLACES) - {"AssignmentTitle", "Output"}:
+    for place in set(PLACES) - {"AssignmentTitle", "Output", "Around"}:
         assert word(place) in json.dumps(written), place
     assert not hides(content.decode())
     assert not re.search(r"##\w*\[", content.decode())
@@ -366,10 +407,11 @@ def test_a_page_allows_its_own_style_and_nothing_else(name: str) -> None:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     metas = [attributes for tag, attributes in Reader(page.encode()).elements if tag == "meta"]
 
-    assert metas[1] == {
-        "http-equiv": "Content-Security-Policy",
-        "content": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-    }
+    policy = metas[1]["content"] or ""
+    assert metas[1]["http-equiv"] == "Content-Security-Policy"
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert policy.endswith("; base-uri 'none'; form-action 'none'")
+    assert not re.search(r"unsafe|\*|https?:|data:|'self'", policy)
     assert {"name": "referrer", "content": "no-referrer"} in metas
     assert page.index("Content-Security-Policy") < page.index("<style>")
     assert "url(" not in style
