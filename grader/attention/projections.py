@@ -101,7 +101,6 @@ def paths_at(leaves: tuple[Leaf, ...], places: Tensor) -> tuple[str, ...]:
     """The leaves these elements stand in."""
     if not places.numel():
         return ()
-    numbers = places.flatten()
-    return tuple(
-        leaf.path for leaf in leaves if bool(((numbers >= leaf.offset) & (numbers < leaf.offset + leaf.size)).any())
-    )
+    ends = torch.tensor([leaf.offset + leaf.size for leaf in leaves])
+    found = set(torch.bucketize(places.flatten(), ends, right=True).tolist())
+    return tuple(leaf.path for number, leaf in enumerate(leaves) if number in found)

@@ -10,8 +10,9 @@ the path is right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Final
 
@@ -87,13 +88,10 @@ def untested_paths(layout: Layout, heads: int) -> list[ValuePath]:
 def _options(layout: Layout, heads: int, wanted: int) -> Iterator[ValuePath]:
     """The ways with so many changes."""
     values = [2] if layout.sure else [*range(len(layout.blocks)), IDENTITY]
-    norms = NORMS if layout.affine is not None else NORMS[:2]
-    merges = MERGES if heads > 1 else MERGES[:1]
-    activations = ("", *ACTIVATIONS)
     projected = layout.output is not None and not layout.output.idle
-    for value, normed, activation, merge, after in product(values, norms, activations, merges, AFTERS):
-        changes = (value == IDENTITY) + bool(normed) + bool(activation) + (merge != "concatenated") + len(after)
-        if changes == wanted:
+    ways = _ways(learned=layout.affine is not None, several=heads > 1)
+    for value in values:
+        for normed, activation, merge, after in ways.get(wanted - (value == IDENTITY), ()):
             yield ValuePath(
                 value=value,
                 normed=normed,
@@ -102,8 +100,29 @@ def _options(layout: Layout, heads: int, wanted: int) -> Iterator[ValuePath]:
                 projected=projected,
                 after=after,
                 weighted=False,
-                changes=changes,
+                changes=wanted,
             )
+
+
+Way = tuple[str, str, str, tuple[str, ...]]
+"""What is done to the tokens, to the values, to the heads' outputs, and at last."""
+
+
+@cache
+def _ways(*, learned: bool, several: bool) -> Mapping[int, tuple[Way, ...]]:
+    """All ways, by how many changes they are.
+
+    Args:
+        learned: whether there is a layer norm with a weight and a bias.
+        several: whether there is more than one head.
+    """
+    found: dict[int, list[Way]] = {}
+    merges = MERGES if several else MERGES[:1]
+    for way in product(NORMS if learned else NORMS[:2], ("", *ACTIVATIONS), merges, AFTERS):
+        normed, activation, merge, after = way
+        changes = bool(normed) + bool(activation) + (merge != "concatenated") + len(after)
+        found.setdefault(changes, []).append(way)
+    return {changes: tuple(ways) for changes, ways in found.items()}
 
 
 def _explains(
