@@ -206,19 +206,25 @@ class Desk:
 
 def serve(connection: wire.Connection, desk: Desk) -> None:
     """Answer one question after the other. Returns when the other end is gone or talks nonsense."""
-    while True:
-        try:
-            sequence, request = connection.receive(deadline=math.inf)
-        except WireError:
-            return
-        reply = desk.answer(request)
-        try:
-            connection.send(reply, sequence=sequence, deadline=math.inf)
-        except PeerClosed:
-            return
-        except WireError as error:
-            too_large = wire.Raised("call", "ResultTooLarge", error.message, (), overtime=False, output="")
-            connection.send(too_large, sequence=sequence, deadline=math.inf)
+    while serve_one(connection, desk):
+        pass
+
+
+def serve_one(connection: wire.Connection, desk: Desk) -> bool:
+    """Wait for a question and answer it. Returns whether there can be another."""
+    try:
+        sequence, request = connection.receive(deadline=math.inf)
+    except WireError:
+        return False
+    reply = desk.answer(request)
+    try:
+        connection.send(reply, sequence=sequence, deadline=math.inf)
+    except PeerClosed:
+        return False
+    except WireError as error:
+        too_large = wire.Raised("call", "ResultTooLarge", error.message, (), overtime=False, output="")
+        connection.send(too_large, sequence=sequence, deadline=math.inf)
+    return True
 
 
 def own_frames(error: BaseException, sources: dict[str, Listing]) -> tuple[wire.Frame, ...]:

@@ -34,6 +34,35 @@ LAST_BREATH: Final = 0.3
 """Seconds for a worker that hung up to end by itself, so that it can be said how."""
 
 
+class Told:
+    """What an examiner has told of one job so far.
+
+    Attributes:
+        results: of each check that is done; on the `second` look, with forgotten imports supplied.
+        finished: what it said at the end.
+        seconds: how long it took.
+    """
+
+    def __init__(self) -> None:
+        self.results: dict[str, CheckResult] = {}
+        self.second: dict[str, CheckResult] = {}
+        self.finished: Finished | None = None
+        self.seconds = 0.0
+
+    def note(self, message: Reported | Finished) -> None:
+        """Keep what it says."""
+        if isinstance(message, Finished):
+            self.finished = message
+        else:
+            (self.second if message.second else self.results)[message.result.check] = message.result
+
+    def attempt(self, job: Job, *, isolation: Isolation) -> Attempt:
+        """The attempt as a value. A check without a result is our failure."""
+        attempt = _attempt(job, self.results, self.seconds, isolation=isolation)
+        whole = attempt if self.finished is None else _complete(attempt, self.finished, self.second)
+        return msgspec.structs.replace(whole, excerpts=excerpts(job.submission, whole))
+
+
 class Examination:
     """One job, from the first fork to the last kill.
 
@@ -71,9 +100,7 @@ class Examination:
         self._idle = False
         self.patience = 1.0
         self._home: Path | None = None
-        self._results: dict[str, CheckResult] = {}
-        self._second: dict[str, CheckResult] = {}
-        self._finished: Finished | None = None
+        self._told = Told()
 
     def run(self) -> Attempt:
         """Examine it. Raises `WarmProcessError` when one of the processes it is forked from goes away."""
@@ -101,21 +128,20 @@ class Examination:
                 finally:
                     self._retire()
         self._rooms.require_alive()  # where a notebook's worker was asked, its origin need not have been
-        seconds = time.monotonic() - started
-        attempt = _attempt(self._job, self._results, seconds, isolation=self._rooms.isolation)
-        whole = attempt if self._finished is None else _complete(attempt, self._finished, self._second)
-        return msgspec.structs.replace(whole, excerpts=excerpts(self._job.submission, whole))
+        self._told.seconds = time.monotonic() - started
+        return self._told.attempt(self._job, isolation=self._rooms.isolation)
 
     @property
     def is_doubtful(self) -> bool:
         """Whether it ran out of time while its code hardly ran: it waited for something, or the machine was busy."""
-        late = any(result.outcome is Outcome.TIMED_OUT for result in self._results.values())
-        cut = self._finished is not None and self._finished.loading in (Loading.DEFINITIONS, Loading.NOTHING)
+        finished = self._told.finished
+        late = any(result.outcome is Outcome.TIMED_OUT for result in self._told.results.values())
+        cut = finished is not None and finished.loading in (Loading.DEFINITIONS, Loading.NOTHING)
         return self._idle and (late or cut)
 
     def _converse(self, post: Post, deadline: float) -> None:
         """Do what the examiner's child asks until it has finished, is gone, or takes too long."""
-        while self._finished is None:
+        while self._told.finished is None:
             try:
                 message, _ = post.receive(deadline=deadline)
             except WireError:
@@ -126,10 +152,8 @@ class Examination:
                     self._hire(post, executed=executed)
                 case Retire(gone=gone):
                     post.send(Retired(fate=self._retire(patience=LAST_BREATH if gone else 0.0)))
-                case Reported(result=result, second=second):
-                    (self._second if second else self._results)[result.check] = result
-                case Finished():
-                    self._finished = message
+                case Reported() | Finished():
+                    self._told.note(message)
 
     def _hire(self, post: Post, *, executed: bool) -> None:
         limits = self._job.assignment.limits

@@ -36,7 +36,7 @@ class Rooms:
 
     def __init__(self, assignments: tuple[Assignment, ...], *, isolation: IsolationLevel) -> None:
         """Begin. `isolation` is the least that is put up with."""
-        self._setup = msgspec.json.encode(Setup(courses=tuple(map(_course, assignments))))
+        self._setup = msgspec.json.encode(Setup(courses=tuple(map(course, assignments))))
         self._memory = max((assignment.limits.memory for assignment in assignments), default=Limits().memory)
         self._least = isolation
         self._scratch = Path(os.path.realpath(tempfile.mkdtemp(prefix="grader-")))
@@ -189,7 +189,8 @@ def _require(least: IsolationLevel, worker: WarmProcess) -> None:
         raise IsolationError(asked=least.value, given=given.level.value, missing=given.missing)
 
 
-def _course(assignment: Assignment) -> Course:
+def course(assignment: Assignment) -> Course:
+    """An assignment as the examiner needs it."""
     return Course(
         id=assignment.id,
         checks_folder=str((assignment.folder / "checks").resolve()),
