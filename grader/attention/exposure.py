@@ -23,6 +23,7 @@ from grader.attention.drawing import causal_mask, draw_tokens
 from grader.attention.projections import Layout, elements
 from grader.attention.reference import Weights, attention_weights
 from grader.attention.subject import Subject
+from grader.attention.variants import Variant
 
 TOKENS = ("The", "cat", "sat", "on", "the", "mat")
 """The public example; with four heads of six features, as many tokens as a head can tell apart."""
@@ -38,6 +39,14 @@ def example_mask() -> Tensor:
     return causal_mask(len(TOKENS))[None]
 
 
+def can_be_read(variant: Variant) -> bool:
+    """Whether the values reach the output in no other way than they should, so that weights can be read off."""
+    kind, _, roles = variant.split.partition(" ")
+    straight = variant.merge in ("concatenated", "raw", "heads first", "tokens first")
+    as_they_are = not variant.normed and not variant.after and "v" not in variant.activation[1]
+    return straight and as_they_are and not (kind == "raw" and "v" in (roles or "qkv"))
+
+
 def exposed_weights(subject: Subject, layout: Layout, value: int, mask: Tensor | None) -> Tensor | None:
     """What each query takes from each key through each head, on the public example.
 
@@ -48,8 +57,9 @@ def exposed_weights(subject: Subject, layout: Layout, value: int, mask: Tensor |
         mask: bool `(1, seq, seq)`, or None.
 
     Returns:
-        `(heads, seq of queries, seq of keys)`; None where heads and tokens are too many for the width. Raises
-        `NoAnswer` where the module does.
+        `(heads, seq of queries, seq of keys)`; None where heads and tokens are too many for the width, or where values
+        cannot be chosen for each head: some share an element, or have a constant in their place. Raises `NoAnswer`
+        where the module does.
     """
     embed, heads, seq = subject.embed_dim, subject.num_heads, len(TOKENS)
     rows = layout.blocks[value].rows
@@ -64,6 +74,8 @@ def exposed_weights(subject: Subject, layout: Layout, value: int, mask: Tensor |
     flat[rows] = telling.flatten(0, 1)
     flat[layout.blocks[value].biases] = 0.0
     flat[-2], flat[-1] = 0.0, 1.0
+    if not torch.equal(flat[rows], telling.flatten(0, 1)):
+        return None
     subject.load(cut(flat, kept))
     try:
         output = subject(x, mask)

@@ -15,7 +15,14 @@ from torch import Tensor
 
 from grader.attention import TOLERANCE
 from grader.attention.diagnosis import Diagnosis, diagnose_subjects, draw_questions
-from grader.attention.exposure import TOKENS, example_mask, expected_weights, exposed_weights, layout_weights
+from grader.attention.exposure import (
+    TOKENS,
+    can_be_read,
+    example_mask,
+    expected_weights,
+    exposed_weights,
+    layout_weights,
+)
 from grader.attention.findings import Named
 from grader.attention.probes import same_at_birth
 from grader.attention.subject import NoAnswer
@@ -201,7 +208,7 @@ def _pictures(found: Diagnosis) -> Iterator[AttentionPicture]:
     if match is None or bench is None or found.correct or IDENTITY in match.variant.roles:
         return
     query, key, value = match.variant.roles
-    if value in (query, key) or match.variant.merge == "values":
+    if value in (query, key) or not can_be_read(match.variant):
         return
     roles = (query, key, value)
     for mask in (None, example_mask()):
