@@ -18,7 +18,10 @@ def notebook(assignment: Assignment, starter: str, *, install: str) -> bytes:
     """The notebook. The same starter gives the same bytes, and its cells keep their ids when others change."""
     cells = [
         _markdown("title", f"# {assignment.title}\n\n{_TOLD.format(entry=assignment.entry)}"),
-        _code("install", f"%pip install --quiet {install}"),
+        _code(
+            "install",
+            f"# Once, where the checks are not installed yet, without the #:\n# %pip install --quiet {install}",
+        ),
         *(_code(name, source) for name, source in _pieces(starter)),
         _markdown("self-check-title", f"## Check your own work\n\n{_CHECKING}"),
         _code("self-check", f"%load_ext grader\n%check {assignment.id}"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from grader.model import Cohort
+from grader.reports import templating
 from grader.reports.names import report_paths
-from grader.reports.templating import Caps, fit, markdown
+from grader.reports.templating import markdown
 from grader.reports.views import StudentView, student_views
 
 BUDGET = 60_000
@@ -19,9 +20,4 @@ def render(cohort: Cohort) -> dict[str, bytes]:
 
 def student_comment(view: StudentView) -> bytes:
     """One student's report on one assignment, short enough for a comment."""
-    template = markdown().get_template("student.md")
-
-    def draw(caps: Caps) -> str:
-        return template.render(view=view, caps=caps)
-
-    return fit(draw, BUDGET)
+    return templating.render(markdown(view.templates), "student.md", BUDGET, view=view)

@@ -8,8 +8,9 @@ serves these pages sets it there.
 from __future__ import annotations
 
 from grader.model import Cohort
+from grader.reports import templating
 from grader.reports.names import report_paths
-from grader.reports.templating import Caps, fit, html
+from grader.reports.templating import html
 from grader.reports.views import StudentView, student_views
 
 BUDGET = 200_000
@@ -24,9 +25,4 @@ def render(cohort: Cohort) -> dict[str, bytes]:
 
 def student_page(view: StudentView) -> bytes:
     """One student's page for one assignment."""
-    template = html().get_template("student.html")
-
-    def draw(caps: Caps) -> str:
-        return template.render(view=view, caps=caps)
-
-    return fit(draw, BUDGET)
+    return templating.render(html(view.templates), "student.html", BUDGET, view=view)

@@ -3,6 +3,9 @@
 Every expression in a template passes `finalize`, so a template's author cannot forget: in HTML, hidden characters are
 made visible and Jinja's autoescape does the rest; in Markdown, text is escaped unless it was put in code before; in
 plain text, hidden characters are made visible and nothing else can act.
+
+An assignment may have templates of its own: one in its `templates/` folder stands in the place of ours of that name, in
+what a student gets. It may build upon ours, which is then called `grader/student.html`.
 """
 
 from __future__ import annotations
@@ -10,13 +13,24 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import traceback
 from collections.abc import Callable, Iterable, Sequence, Sized
 from importlib.resources import files
+from pathlib import Path
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateSyntaxError,
+)
 from markupsafe import Markup, escape
 
+from grader.errors import ConfigurationError
 from grader.model import AttentionPicture, Entity, Place
 from grader.reports import boxes, cells, diagrams, heatmaps, highlighting, marking, matrices, wording, wrapping
 from grader.reports.snippets import Snippet
@@ -59,10 +73,38 @@ def fit(draw: Callable[[Caps], str], budget: int) -> bytes:
     return content
 
 
+def render(environment: Environment, name: str, budget: int, **values: object) -> bytes:
+    """What a template makes of these values within so many bytes, if it can be done.
+
+    Raises:
+        ConfigurationError: a template of the assignment's own cannot be used; with its line.
+    """
+    try:
+        template = environment.get_template(name)
+        return fit(lambda caps: template.render(caps=caps, **values), budget)
+    except Exception as error:
+        if isinstance(error, TemplateSyntaxError):
+            places = [(error.filename or "", error.lineno)]
+        else:
+            places = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+        for file, line in reversed(places):
+            if file.startswith(tuple(f"{folder}/" for folder in _own_folders(environment))):
+                hint = "correct it, or take it away: then ours is used"
+                what = f"{file}: line {line}: {getattr(error, 'message', None) or error}"
+                raise ConfigurationError(what, path=Path(file), hint=hint) from error
+        raise
+
+
+def _own_folders(environment: Environment) -> list[str]:
+    """The folders of templates that are not ours."""
+    loaders = environment.loader.loaders if isinstance(environment.loader, ChoiceLoader) else ()
+    return [folder for loader in loaders if isinstance(loader, FileSystemLoader) for folder in loader.searchpath]
+
+
 @functools.cache
-def html() -> Environment:
-    """The environment of all HTML pages."""
-    environment = _environment(autoescape=True, finalize=_html_text)
+def html(own: Path | None = None) -> Environment:
+    """The environment of all HTML pages; `own` is a folder of templates that stand before ours."""
+    environment = _environment(own, autoescape=True, finalize=_html_text)
     environment.filters |= {
         "cut": _cut,
         "traceback": _traceback,
@@ -77,9 +119,9 @@ def html() -> Environment:
 
 
 @functools.cache
-def markdown() -> Environment:
-    """The environment of all Markdown files."""
-    environment = _environment(autoescape=False, finalize=marking.finalized)
+def markdown(own: Path | None = None) -> Environment:
+    """The environment of all Markdown files; `own` is a folder of templates that stand before ours."""
+    environment = _environment(own, autoescape=False, finalize=marking.finalized)
     environment.filters |= {
         "prose": marking.prose,
         "code": marking.code_span,
@@ -96,9 +138,9 @@ def markdown() -> Environment:
 
 
 @functools.cache
-def plain() -> Environment:
-    """The environment of all plain texts."""
-    environment = _environment(autoescape=False, finalize=wrapping.finalized)
+def plain(own: Path | None = None) -> Environment:
+    """The environment of all plain texts; `own` is a folder of templates that stand before ours."""
+    environment = _environment(own, autoescape=False, finalize=wrapping.finalized)
     environment.filters |= {
         "wrap": wrapping.wrapped,
         "quote": wrapping.quoted,
@@ -113,9 +155,11 @@ def plain() -> Environment:
     return environment
 
 
-def _environment(*, autoescape: bool, finalize: Callable[[object], object]) -> Environment:
+def _environment(own: Path | None, *, autoescape: bool, finalize: Callable[[object], object]) -> Environment:
+    ours = PackageLoader("grader.reports")
+    before = [FileSystemLoader(own)] if own is not None and own.is_dir() else []
     environment = Environment(
-        loader=PackageLoader("grader.reports"),
+        loader=ChoiceLoader([*before, ours, PrefixLoader({"grader": ours})]),
         autoescape=autoescape,
         undefined=StrictUndefined,
         finalize=finalize,

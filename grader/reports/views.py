@@ -7,6 +7,8 @@ built.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from grader.model import (
@@ -94,6 +96,7 @@ class StudentView(Entity, frozen=True, kw_only=True):
         withheld: whether something about a hidden check was left out.
         our_failure: whether a check could not be carried out because of the grader.
         isolation: what the code ran behind; None when none was run.
+        templates: the folder with the assignment's own templates, which need not exist; they stand before ours.
     """
 
     student: str
@@ -129,6 +132,7 @@ class StudentView(Entity, frozen=True, kw_only=True):
     withheld: bool = False
     our_failure: bool = False
     isolation: Isolation | None = None
+    templates: Path | None = None
 
 
 def student_views(cohort: Cohort) -> list[tuple[Grade, StudentView]]:
@@ -149,6 +153,7 @@ def student_view(grade: Grade, assignment: Assignment | None) -> StudentView:
     view = StudentView(
         student=told.student,
         title=assignment.title if assignment else grade.assignment,
+        templates=assignment.folder / "templates" if assignment else None,
         status=told.status,
         points=told.points,
         max_points=told.max_points,
