@@ -127,13 +127,22 @@ def set_up(subject: Subject, asked: Questions, *, generator: Generator, loud: bo
 
 
 def rounded_to(output: Tensor) -> int | None:
-    """To how many decimals all numbers of an output are rounded; None where they are not."""
+    """To how many decimals all numbers of an output are rounded; None where they are not.
+
+    A few numbers that are whole, such as signs, are not what rounding leaves; nor are numbers so large that all are.
+    """
     finite = output[output.isfinite()]
-    for decimals in range(1, 7):
+    if not len(finite) or len(set(finite.tolist())) < FEWEST or float(finite.abs().max()) > LARGEST:
+        return None
+    for decimals in range(7):
         shifted = finite * 10.0**decimals
-        if len(finite) and bool(((shifted - shifted.round()).abs() < 1e-7).all()) and bool((finite != 0).any()):
+        if bool(((shifted - shifted.round()).abs() < 1e-7).all()):
             return decimals
     return None
+
+
+FEWEST: Final = 5
+LARGEST: Final = 1e5
 
 
 def _experiment(subject: Subject, generator: Generator, *, is_usual: bool) -> Experiment | None:

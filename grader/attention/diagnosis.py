@@ -137,7 +137,7 @@ def diagnose_subjects(
     begins = "mask" if search.plain else "several tokens" if search.one_token else "one token"
     return Diagnosis(
         findings=findings,
-        begins="" if matches else begins,
+        begins="" if matches or search.is_undecided else begins,
         fact="" if matches else gather(first.subject, generator).beginning,
         correct=bool(matches) and not proven,
         match=match,

@@ -73,10 +73,11 @@ SENTENCES: Final = MappingProxyType(
 
 
 def gather(subject: Subject, generator: Generator) -> Facts:
-    """Ask a module about everything, in 13 calls; one that is not repeatable, or does not answer, says nothing."""
+    """Ask a module about everything, in 13 calls; one that is not repeatable, or does not answer with numbers, says
+    nothing."""
     asked = _Asked(subject, draw_tokens(FIRST_SIZE.batch, FIRST_SIZE.seq, subject.embed_dim, generator), generator)
     try:
-        if not same(subject(asked.x), asked.plain):
+        if not same(subject(asked.x), asked.plain) or not bool(asked.plain.isfinite().any()):
             return Facts()
     except NoAnswer:
         return Facts()

@@ -83,6 +83,7 @@ class Search:
         nearest: the least error of a variant that is no match, without a mask.
         one_token: whether some path of the values explains what one token becomes.
         plain: whether some variant explains the output without a mask.
+        is_undecided: whether some variant explains all that was asked, and another does so nearly.
     """
 
     def __init__(self, first: Bench, second: Bench | None, *, tolerance: float) -> None:
@@ -95,7 +96,8 @@ class Search:
         self.nearest = math.inf
         self._nearest_masks: dict[str, float] = {}
         self._paths = self._find_paths()
-        self.one_token = any(self._paths.values())
+        self.one_token = first.one_token is not None and first.plain.is_evidence and any(self._paths.values())
+        self.is_undecided = False
         self.plain = False
         self.plain_matches: list[Match] = []
 
@@ -105,6 +107,8 @@ class Search:
         First every projection that gets a gradient is taken to serve, and no other; if that leads nowhere, gradients
         may have been cut off.
         """
+        if not self._first.plain.is_evidence:
+            return ()
         matches = self._run(relaxed=False)
         if not matches and not self.plain and self._first.is_silent:
             self._budget += EVALUATIONS // 2
@@ -382,7 +386,9 @@ class Search:
     def _proven(self, matches: list[Match]) -> tuple[Match, ...]:
         least = min(match.changes for match in matches)
         best = [match for match in matches if match.changes == least]
-        return tuple(match for match in best if self._runner_up(match) > MARGIN * self._tolerance)
+        found = tuple(match for match in best if self._runner_up(match) > MARGIN * self._tolerance)
+        self.is_undecided = not found
+        return found
 
     def _runner_up(self, match: Match) -> float:
         """The least error of what would be called otherwise."""

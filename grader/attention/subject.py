@@ -144,9 +144,15 @@ class LocalSubject:
         except Exception as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from None
         found = _first_tensor(value, tuple(x.shape))
-        if found is None or not found.is_floating_point():
+        if found is None or not has_numbers(found):
             raise NoAnswer(f"it returned a {type(value).__name__}")
         return found
+
+
+def has_numbers(returned: Tensor) -> bool:
+    """Whether there is anything to compare in a tensor: real numbers, at hand, along at least one axis."""
+    at_hand = returned.layout is torch.strided and returned.device.type == "cpu"
+    return returned.is_floating_point() and at_hand and returned.dim() > 0 and returned.numel() > 0
 
 
 def _first_tensor(value: Any, shape: tuple[int, ...]) -> Tensor | None:

@@ -167,7 +167,9 @@ def _counted(pair: Pair, generator: Generator) -> Dropped | None:
     tokens = draw_tokens(2, 1, FIRST_SIZE.embed_dim, generator)
     copies = tokens.repeat_interleave(COPIES, 0)
     resting = pair.resting(copies)
-    if not _same(resting[:1], pair.resting(copies[:1])) or not bool(resting.isfinite().all()):
+    if len(resting) != len(copies) or not bool(resting.isfinite().all()):
+        return None
+    if not _same(resting[:1], pair.resting(copies[:1])):
         return None  # samples influence each other: copies are no repetitions
     answers = pair.acting(copies)
     count = max(len(_different(answers[:COPIES])), len(_different(answers[COPIES:])))

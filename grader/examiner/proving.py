@@ -25,7 +25,7 @@ from grader.attention.exposure import (
 )
 from grader.attention.findings import Named
 from grader.attention.probes import same_at_birth
-from grader.attention.subject import NoAnswer
+from grader.attention.subject import NoAnswer, has_numbers
 from grader.attention.variants import IDENTITY
 from grader.checks.faults import Fault, Killed, TimedOut
 from grader.examiner.adapting import contract_names
@@ -103,7 +103,7 @@ class RemoteSubject:
         with _Answering():
             answer = self.attention.answer(x, mask)
         found = first_tensor(answer.value) if isinstance(answer, Unfit) else answer
-        if not isinstance(found, Tensor) or not found.is_floating_point() or found.device.type != "cpu":
+        if not isinstance(found, Tensor) or not has_numbers(found):
             raise NoAnswer("it returned no tensor")
         return found.double()
 
