@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from grader.model import AttentionPicture, Entity
 from grader.reports.colours import DIFFERENCES, WEIGHTS, Scale
 from grader.reports.texts import TEXTS
+from grader.reports.wording import visible
 
 Number: TypeAlias = "float | None"
 Matrix: TypeAlias = "tuple[tuple[float | None, ...], ...]"
@@ -101,6 +102,11 @@ def differing(picture: AttentionPicture) -> list[int]:
     return [index for index, (own, expected) in enumerate(pairs) if _greatest(own, expected) is not None]
 
 
+def short_tokens(picture: AttentionPicture) -> tuple[str, ...]:
+    """What its rows and columns are called, as far as there is room."""
+    return tuple(visible(token[:LONGEST_TOKEN])[:LONGEST_TOKEN] for token in picture.tokens[:MOST_TOKENS])
+
+
 def shown(value: Number) -> str:
     """A weight with two decimals."""
     if value is None or not math.isfinite(value):
@@ -117,7 +123,7 @@ def _pairs(picture: AttentionPicture, most: int) -> dict[int, tuple[Matrix, Matr
 def _drawing(
     picture: AttentionPicture, pairs: dict[int, tuple[Matrix, Matrix]], scales: tuple[Scale, Scale]
 ) -> Drawing:
-    tokens = tuple(token[:LONGEST_TOKEN] for token in picture.tokens[:MOST_TOKENS])
+    tokens = short_tokens(picture)
     different = differing(picture)
     equal = [str(index + 1) for index in range(len(picture.student)) if index not in different]
     left_out = len(different) - len(pairs)

@@ -22,13 +22,14 @@ _LINKS_ITSELF = re.compile(
     r"@|://|www\.|mailto:|xmpp:|[#!%&^~]\d|[%~]\"|~\w|\bGH-\d|\b[0-9a-f]{7,40}\b|:[\w+-]+:|\$|\\[(\[]", re.IGNORECASE
 )
 """What GitHub, GitLab or an LMS turns into a mention, a link, a reference, an emoji or a formula even when escaped."""
+_LONGEST = 2000  # characters of a text that a template does not cut by itself; none of ours is as long
 _AHEAD = 4  # times as much text is looked at as may be shown: spaces in a row become one
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def finalized(value: object) -> object:
-    """What an expression in a template becomes: text is escaped unless it is Markdown already."""
-    return prose(value) if isinstance(value, str) and not isinstance(value, Markdown) else value
+    """What an expression in a template becomes: text is cut and escaped unless it is Markdown already."""
+    return prose(value, _LONGEST) if isinstance(value, str) and not isinstance(value, Markdown) else value
 
 
 def said(key: str, /, **values: object) -> Markdown:

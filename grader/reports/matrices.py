@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grader.model import AttentionPicture
-from grader.reports.heatmaps import LONGEST_TOKEN, MOST_TOKENS, Matrix, differing, shown
+from grader.reports.heatmaps import MOST_TOKENS, Matrix, differing, short_tokens, shown
 from grader.reports.texts import TEXTS
 
 WIDEST: Final = 72
@@ -16,7 +16,7 @@ def weights(pictures: tuple[AttentionPicture, ...]) -> str:
     no room; empty where no head differs."""
     for picture in pictures:
         for head in differing(picture)[:1]:
-            tokens = tuple(token[:LONGEST_TOKEN] for token in picture.tokens[:MOST_TOKENS])
+            tokens = short_tokens(picture)
             title = TEXTS.say("attention.head-masked" if picture.masked else "attention.head-unmasked", head=head + 1)
             own = _block(TEXTS["attention.yours"], tokens, picture.student[head])
             expected = _block(TEXTS["attention.expected"], tokens, picture.expected[head])

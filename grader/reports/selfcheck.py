@@ -57,6 +57,14 @@ def card(several: tuple[Checked, ...]) -> str:
     return fit(draw, CARD_BUDGET).decode()
 
 
+def problem(message: str, hint: str | None) -> tuple[str, str]:
+    """Why there is nothing to show: as a card and as text."""
+    shown = {"message": message, "hint": hint or ""}
+    formats = ((html(), "selfcheck-problem.html"), (plain(), "selfcheck-problem.txt"))
+    made = [environment.get_template(name).render(**shown) for environment, name in formats]
+    return made[0], made[1].rstrip()
+
+
 def page(one: Checked) -> bytes:
     """The page that students get of a grade, which says under its title what it is instead of whose it is."""
     return student_page(msgspec.structs.replace(one.view, student=TEXTS["self-check.what"]))

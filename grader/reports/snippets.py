@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Container, Iterable
 
 from grader.model import Entity, Excerpt, Place
 from grader.submissions.excerpts import open_string
+
+_MARGIN = re.compile(r"[ \t]*(?=\S)")
+"""What a line that is not blank is set in by."""
 
 
 class Snippet(Entity, frozen=True, kw_only=True):
@@ -68,6 +72,6 @@ def _without_margins(found: Snippet) -> Snippet:
 
 
 def _dedented(lines: tuple[str, ...]) -> tuple[str, ...]:
-    margins = [line[: len(line) - len(line.lstrip())] for line in lines if line.strip()]
+    margins = [found[0] for found in map(_MARGIN.match, lines) if found is not None]
     margin = len(os.path.commonprefix(margins))  # noqa: RUF071 - characters are meant
     return tuple(line[margin:] for line in lines)

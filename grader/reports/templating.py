@@ -132,6 +132,7 @@ def markdown(own: Path | None = None) -> Environment:
         "numbered": _numbered_block,
         "tensors": _tensors_block,
         "weights": _weights_block,
+        "tokens": heatmaps.short_tokens,
     }
     environment.globals["say"] = marking.said
     return environment
@@ -148,6 +149,7 @@ def plain(own: Path | None = None) -> Environment:
         "numbered": _numbered,
         "tensors": _tensors,
         "weights": matrices.weights,
+        "tokens": heatmaps.short_tokens,
         "statements": _statements_plainly,
         "traceback": _traceback,
     }

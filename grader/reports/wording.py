@@ -108,8 +108,8 @@ def count(amount: float, noun: str) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a capital letter at its beginning."""
-    return text[:1].upper() + text[1:]
+    """The text with a capital letter at its beginning; of the same kind, such as Markdown."""
+    return type(text)(text[:1].upper() + text[1:])
 
 
 def place(where: Place) -> str:

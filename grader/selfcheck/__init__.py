@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.selfcheck.choosing import Plan, assignments, choose, plan, read
+from grader.selfcheck.choosing import Plan, assignments, choose, plan, read, seed
 from grader.selfcheck.watching import Saves
 
-__all__ = ["Plan", "Saves", "assignments", "choose", "plan", "read"]
+__all__ = ["Plan", "Saves", "assignments", "choose", "plan", "read", "seed"]

@@ -144,8 +144,13 @@ def plan(submission: Submission, known: tuple[Assignment, ...], *, explicit: boo
     jobs = []
     for assignment, chosen in found.matched:
         seen = search(submission, chosen, assignment.policy)
-        name = "\0".join(("self-check", assignment.id, submission.digest))
-        seed = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-        job = Job(key=seed, seed=seed, submission=submission, assignment=assignment, match=chosen)
+        name = seed(assignment, submission)
+        job = Job(key=name, seed=name, submission=submission, assignment=assignment, match=chosen)
         jobs.append(msgspec.structs.replace(job, policy_hits=seen.hits))
     return Plan(jobs=tuple(jobs), reasons=tuple(dict.fromkeys(reason for _, reason in found.unmatched)))
+
+
+def seed(assignment: Assignment, submission: Submission) -> str:
+    """What inputs are drawn from: others for other code, the same for the same, and no secret."""
+    name = "\0".join(("self-check", assignment.id, submission.digest))
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()

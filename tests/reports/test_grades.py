@@ -43,7 +43,7 @@ def test_a_row_says_points_percent_and_what_went_wrong() -> None:
         "points": "5",
         "max_points": "12",
         "percent": "41.666667",
-        "what_went_wrong": "Scores divided by sqrt(embed_dim) (+1 more)",
+        "what_went_wrong": "Scores divided by sqrt(embed_dim)",
         "loading": "executed",
         "isolation": "confined",
     }

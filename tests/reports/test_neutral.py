@@ -126,10 +126,10 @@ PLACES = (
     "WhereSource", "WhereFunction", "ManyLines", "Detail", "FindingTitle", "FindingExplanation", "EvidenceName",
     "EvidenceValue", "Warning", "Output", "LoadingNote", "LoadingWhere", "CellError", "CellTrace", "Repair",
     "Supplied", "SecondMessage", "SecondFinding", "FlagId", "FlagMessage", "FlagSource", "Missing",
-    "Around", "Unexplained", "Token",
+    "Around", "Unexplained",
 )  # fmt: skip
-INSTRUCTORS = {"Detail", "FlagId", "FlagMessage", "FlagSource", "Token"}
-"""Places that no student reads; of a picture's tokens, which are ours, only a few letters are shown."""
+INSTRUCTORS = {"Detail", "FlagId", "FlagMessage", "FlagSource"}
+"""Places that no student reads."""
 ON_CLASS_PAGE = {
     *("Student", "AssignmentTitle", "Reason", "IgnoredPath", "IgnoredReason", "Message", "WhereFile", "WhereFunction"),
     *("ManyLines", "Detail", "FindingTitle", "FlagId", "FlagMessage", "FlagSource", "Missing"),
@@ -201,7 +201,7 @@ def hostile(text: Callable[[str], str]) -> Cohort:
         unexplained=text("Unexplained"),
         pictures=(
             AttentionPicture(
-                tokens=("a", text("Token")),
+                tokens=("a", text("")),
                 masked=False,
                 student=(((1.0, 0.0), (None, 0.5)),),
                 expected=(((0.5, 0.5), (0.5, 0.5)),),
@@ -424,6 +424,7 @@ HUGE = 100_000_000
 BOUNDS: dict[str, Callable[[Cohort], dict[str, bytes]]] = {
     "pages": html_files,
     "comments": markdown.render,
+    "emails": plain.render,
     "grades": grades.render,
     "results": results.render,
     "terminal": lambda flooded: {"terminal": _shown(flooded).encode()},
@@ -458,11 +459,16 @@ def test_a_text_of_a_hundred_million_characters_is_cut_where_everybody_sees_it(
     tracemalloc.stop()
     assert peak < 5 * sys.getsizeof(flood) + 20_000_000
     for extension, length in sizes(files).items():
-        assert length < {"html": 200_000, "md": 60_000, "csv": 10_000, "json": 1_000_000, "terminal": 10_000}[extension]
+        assert (
+            length
+            < {"html": 200_000, "md": 60_000, "txt": 60_000, "csv": 10_000, "json": 1_000_000, "terminal": 10_000}[
+                extension
+            ]
+        )
         assert extension in ("csv", "terminal") or b"more characters)" in b"".join(files.values())
 
 
-@pytest.mark.parametrize("form", ["pages", "comments", "results"])
+@pytest.mark.parametrize("form", ["pages", "comments", "emails", "results"])
 def test_a_list_of_a_million_is_cut_and_what_is_left_out_is_counted(form: str) -> None:
     million = 1_000_000
     ordinary = cohort("nothing").grades[0]
