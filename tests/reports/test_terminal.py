@@ -23,9 +23,7 @@ def test_the_table_says_all_in_words() -> None:
 
     rows = {line.split()[0]: " ".join(line.split()) for line in text.splitlines() if line.strip()}
     assert rows["Student"] == "Student Assignment Points What went wrong Report"
-    assert rows["ada"] == (
-        "ada self-attention 5 / 12 Scores divided by sqrt(embed_dim) self-attention/ada.html"
-    )
+    assert rows["ada"] == ("ada self-attention 5 / 12 Scores divided by sqrt(embed_dim) self-attention/ada.html")
     assert rows["donald"].startswith("donald self-attention 12 / 12 not graded: shape (needs attention)")
     assert rows["clara"].startswith("clara self-attention 0 / 12 cannot be read")
 
