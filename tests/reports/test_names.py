@@ -59,6 +59,6 @@ def test_all_report_files_are_below_the_folder_and_differ_even_by_case() -> None
     files = render_all(sample.cohort())
     cohort = sample.cohort()
 
-    assert len({name.lower() for name in files}) == len(files) == 3 + 2 * len(cohort.grades)
-    assert all(re.fullmatch(r"(?:[a-z0-9_-]+/)?[a-z0-9_-]+\.(?:html|md|csv|json)", name) for name in files)
+    assert len({name.lower() for name in files}) == len(files) == 3 + 3 * len(cohort.grades)
+    assert all(re.fullmatch(r"(?:[a-z0-9_-]+/)?[a-z0-9_-]+\.(?:html|md|txt|csv|json)", name) for name in files)
     assert set(file_names(cohort)) == {grade.student for grade in cohort.grades}
