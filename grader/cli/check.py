@@ -74,7 +74,7 @@ def _examine(bench: Bench, wanted: Plan) -> tuple[Checked, ...]:
     from grader.reports.selfcheck import checked
     from grader.scoring import score
 
-    attempts = bench.examine(list(wanted.jobs))
+    attempts = bench.examine(list(wanted.jobs)) if wanted.jobs else ()
     return tuple(
         checked(score(job.assignment, job.submission, attempt, reused=False), job.assignment, job.match)
         for job, attempt in zip(wanted.jobs, attempts, strict=True)
