@@ -1,5 +1,5 @@
 """The first mask ever seen is kept and used for every later call."""
-# finding: mask-stale-cache, answers-depend-on-history
+# finding: mask-stale-cache
 # fails: test_accepts_a_mask
 
 import math
