@@ -172,7 +172,7 @@ def test_it_says_what_an_instructor_must_know(page: bytes) -> None:
         "The run was interrupted",
         "clara The archive holds a path outside itself",
         "Traceback: examiner lost its worker",
-        "ada 5 worth a look Scores divided by sqrt(embed_dim)",
+        "ada 5 ⚑ worth a look: Scores divided by sqrt(embed_dim)",
         "barbara 0 nothing handed in",
         "Padding keys receive no attention. masking · hidden",
         "25 % 6 of 24, 16 waiting",
@@ -195,14 +195,14 @@ def test_nobody_is_named_for_attention_who_needs_none() -> None:
     page = page_of(sample.behind(sample.grade("ada"), Isolation(level=IsolationLevel.SEALED)))
 
     assert "Needs your attention" not in page
-    assert "worth a look" not in page
+    assert "worth a look:" not in page
 
 
 def test_where_all_ran_behind_the_same_little_nobody_is_singled_out() -> None:
     text = words_of(page_of(sample.grade("ada"), sample.grade("bob")))
 
     assert "All code ran at level confined." in text
-    assert "worth a look" not in text
+    assert "worth a look:" not in text
 
 
 def test_who_ran_behind_less_than_others_is_named() -> None:
@@ -228,7 +228,7 @@ def test_likenesses_name_all_of_them_and_how_alike_they_are() -> None:
 
     assert "ada, bob the same from beginning to end" in words_of(page)
     assert "cleo, dan, gone 87 % the same" in words_of(page)
-    assert page.count("worth a look</span>") == 4
+    assert page.count("worth a look: </span>") == 4
     assert ">gone</a>" not in page
 
 

@@ -144,6 +144,7 @@ ATTRIBUTES = {
     "g": {"transform"}, "details": {"open", "class"},
 }  # fmt: skip
 OF_CLASS_PAGE: dict[str, set[str]] = {
+    "span": {"title"},
     "p": {"data-text", "role"}, "nav": {"aria-label"}, "a": {"title"}, "section": {"id"}, "h3": {"id"},
     "ul": {"aria-hidden"}, "div": {"role", "hidden", "tabindex", "aria-label"}, "tr": {"data-m", "data-lost", "id"},
     "td": {"colspan"}, "dl": set(), "dt": set(), "dd": set(), "label": set(), "script": set(), "select": set(),
@@ -523,7 +524,7 @@ def test_flags_are_for_the_instructor_alone() -> None:
     page = files["index.html"].decode()
     for shown in ("Worth a look", "CanaryMessage", "canary-id", "canary.py, line 9", "CanarySource", "worth a look"):
         assert shown in page
-    assert page.count("worth a look") == 1
+    assert page.count("worth a look: </span>") == 1
     assert page.count("CanaryMessage") == 2
 
 
