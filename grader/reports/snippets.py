@@ -61,7 +61,7 @@ def _without_margins(found: Snippet) -> Snippet:
     blank = [not line.strip() for line in found.lines]
     gaps = [index for index in range(1, len(blank)) if blank[index - 1] and blank[index]]
     first = max((index + 1 for index in gaps if index < meant), default=0)
-    last = min((index - 2 for index in gaps if index > meant), default=len(blank) - 1)
+    last = max(meant, min((index - 2 for index in gaps if index > meant), default=len(blank) - 1))
     while first < meant and blank[first]:
         first += 1
     while last > meant and blank[last]:

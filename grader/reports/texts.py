@@ -1,6 +1,6 @@
 """The words of the reports, by key, all in one file for each language: `languages/<language>.toml`.
 
-Templates and code name a text and give it what is to stand in its places: `say("student.waiting", title=...)`. A key
+Templates and code name a text and give it what is to stand in its places: `say("check.not-yet", title=...)`. A key
 that does not exist, or a place for which nothing was given, is an error and never an empty sentence. To translate the
 reports is to write one file with the same keys; what findings say is in `grader.catalogue`.
 """
@@ -30,7 +30,7 @@ class Plural(str):
 
 
 class Texts(Mapping[str, str]):
-    """All texts of one language, by keys such as `student.waiting`: the tables and the name in the file."""
+    """All texts of one language, by keys such as `check.not-yet`: the tables and the name in the file."""
 
     def __init__(self, tables: Mapping[str, Any], language: str = LANGUAGE) -> None:
         self.language = language

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import html
+
 import msgspec
 import pytest
 
+from grader.catalogue import CATALOGUE
 from grader.model import (
     CellOutcome,
     CellRun,
     Certainty,
     Cohort,
+    Excerpt,
     Finding,
     Grade,
     HiddenFeedback,
@@ -23,9 +27,12 @@ SHAPE, SOFTMAX, SCALE, PADDING, CAUSAL = sample.SPECS
 TOLD = {
     HiddenFeedback.OUTCOME: set(),
     HiddenFeedback.HINT: {"MESSAGE"},
-    HiddenFeedback.DIAGNOSIS: {"MESSAGE", "WHERE", "SOURCE", "FUNCTION", "FINDING", "EXPLANATION", "EVIDENCE"},
+    HiddenFeedback.DIAGNOSIS: {
+        *("MESSAGE", "WHERE", "SOURCE", "FUNCTION", "FINDING", "EXPLANATION", "EVIDENCE"),
+        *("AROUND", "UNEXPLAINED"),
+    },
 }
-CANARIES = {"MESSAGE", "WHERE", "SOURCE", "FUNCTION", "FINDING", "EXPLANATION", "EVIDENCE", "DETAIL"}
+CANARIES = TOLD[HiddenFeedback.DIAGNOSIS] | {"DETAIL"}
 
 
 def canary(name: str) -> str:
@@ -47,7 +54,14 @@ def revealing(*, hidden: bool = True) -> Grade:
         SCALE if hidden else SHAPE, Outcome.ERRORED, canary("MESSAGE"), where=where, detail=canary("DETAIL")
     )
     blocked = sample.other(CAUSAL, Outcome.BLOCKED, blocked_by=SCALE.id, detail=canary("DETAIL"))
-    return sample.grade("ada", *((failed, blocked) if hidden else (failed,)), findings=(finding,))
+    return sample.grade(
+        "ada",
+        *((failed, blocked) if hidden else (failed,)),
+        findings=(finding,),
+        unexplained=canary("UNEXPLAINED"),
+        pictures=(sample.WEIGHTS,),
+        excerpts=(Excerpt(file=where.file, first=1, lines=(where.source, canary("AROUND"))),),
+    )
 
 
 def students_files(cohort: Cohort) -> list[str]:
@@ -61,6 +75,7 @@ def students_files(cohort: Cohort) -> list[str]:
 def test_a_hidden_check_tells_its_student_as_much_as_the_assignment_says(feedback: HiddenFeedback) -> None:
     for text in students_files(sample.cohort(revealing(), feedback=feedback)):
         assert {name for name in CANARIES if canary(name) in text} == TOLD[feedback]
+        assert ("Your attention weights" in text) is (feedback is HiddenFeedback.DIAGNOSIS)
         assert SCALE.title in text
         assert "Scaling" in text or "scaling" in text
         assert "Raised an error" in text
@@ -70,6 +85,42 @@ def test_a_hidden_check_tells_its_student_as_much_as_the_assignment_says(feedbac
 def test_a_public_check_tells_everything_but_the_detail(feedback: HiddenFeedback) -> None:
     for text in students_files(sample.cohort(revealing(hidden=False), feedback=feedback)):
         assert {name for name in CANARIES if canary(name) in text} == TOLD[HiddenFeedback.DIAGNOSIS]
+
+
+@pytest.mark.parametrize("feedback", list(HiddenFeedback))
+@pytest.mark.parametrize("hidden", [True, False])
+def test_where_to_look_is_a_hint_and_what_correct_looks_like_a_diagnosis(
+    feedback: HiddenFeedback, hidden: bool
+) -> None:
+    entry = CATALOGUE["scale-missing"]
+    told = feedback is HiddenFeedback.DIAGNOSIS or not hidden
+
+    for text in students_files(sample.cohort(revealing(hidden=hidden), feedback=feedback)):
+        words = " ".join(html.unescape(text).replace("\\", "").split())
+        assert (entry.look in words) is (told or feedback is HiddenFeedback.HINT)
+        assert (entry.why in words) is told
+        assert (entry.right in words) is (feedback is HiddenFeedback.DIAGNOSIS)
+
+
+def test_hints_are_given_once_and_about_mistakes_only() -> None:
+    remark = Finding(id="class-renamed", certainty=Certainty.OBSERVED, title="renamed", informative=True)
+    proven = Finding(id="scale-missing", certainty=Certainty.PROVEN, title="no scale")
+    again = Finding(id="scale-missing", certainty=Certainty.OBSERVED, title="no scale", check=SCALE.id)
+    public = Finding(id="mask-ignored", certainty=Certainty.OBSERVED, title="no mask", check=SHAPE.id)
+    wrong = (sample.other(SCALE, Outcome.FAILED), sample.other(SHAPE, Outcome.FAILED))
+    grade = sample.grade("ada", *wrong, findings=(remark, proven, again, public))
+
+    view = student_view(grade, sample.assignment(HiddenFeedback.HINT))
+
+    assert view.hints == (CATALOGUE["scale-missing"].look,)
+    assert [card.id for card in view.cards] == ["mask-ignored"]
+
+
+def test_a_view_holds_no_line_that_is_not_shown() -> None:
+    kept = Excerpt(file="other.py", first=1, lines=(canary("AROUND"),))
+    grade = sample.grade("ada", excerpts=(kept,))
+
+    assert "Canary" not in repr(student_view(grade, sample.assignment()))
 
 
 def test_a_grade_of_an_unknown_assignment_tells_least() -> None:
