@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 
-.PHONY: grade test check format bench clean
+.PHONY: grade test check format bench clean browser
 
 grade: .venv/grading
 	$(BIN)/grade submissions/
 
-test: .venv/developing
+test: .venv/developing browser
 	$(BIN)/python -m pytest
 
 check: .venv/developing
@@ -26,6 +26,12 @@ bench: .venv/developing
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/notebooks.py
 	$(BIN)/python benchmarks/diagnosis.py
+	$(BIN)/python benchmarks/reports.py
+
+# Tests of the pages need Chromium. Where it is not there and cannot be installed they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || true
 
 clean:
 	rm -rf .venv reports
