@@ -101,26 +101,20 @@ def _targets(known: tuple[Assignment, ...], *, explicit: bool) -> Iterator[tuple
     """What there is to check in the cells that were run: by the names that were asked for, or by what they define."""
     namespace = _namespace()
     cells, _ = sources(None)
-    wanted = selfcheck.plan(cells, known, explicit=explicit)
-    missing = [_missing(known)]
+    wanted = {job.assignment.id: job for job in selfcheck.plan(cells, known, explicit=explicit).jobs}
+    found: list[tuple[Job, Any]] = []
     for assignment in known:
-        name = next(
-            (name for name in (assignment.entry, *assignment.aliases) if inspect.isclass(namespace.get(name))), None
-        )
-        jobs = [job for job in wanted.jobs if job.assignment.id == assignment.id]
-        if name is not None and (explicit or jobs):
-            yield from _fits(namespace[name], (assignment,))
-        elif jobs and inspect.isclass(namespace.get(jobs[0].match.target)):
-            yield jobs[0], namespace[jobs[0].match.target]
-        else:
-            continue
-        missing.clear()
-    if missing:
-        raise GraderError(missing[0], hint="run the cell that defines it first; " + USAGE)
-
-
-def _missing(known: tuple[Assignment, ...]) -> str:
-    return f"there is no class {' or '.join(each.entry for each in known)} in this notebook"
+        job = wanted.get(assignment.id)
+        names = (assignment.entry, *assignment.aliases)
+        name = next((name for name in names if inspect.isclass(namespace.get(name))), None)
+        if name is not None and (explicit or job is not None):
+            found += _fits(namespace[name], (assignment,))
+        elif job is not None and inspect.isclass(namespace.get(job.match.target)):
+            found.append((job, namespace[job.match.target]))
+    if not found:
+        entries = " or ".join(each.entry for each in known)
+        raise GraderError(f"there is no class {entries} in this notebook", hint=f"run its cell first, then {USAGE}")
+    yield from found
 
 
 def _fits(target: Any, known: tuple[Assignment, ...]) -> Iterator[tuple[Job, Any]]:
