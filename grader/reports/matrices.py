@@ -17,7 +17,9 @@ def weights(pictures: tuple[AttentionPicture, ...]) -> str:
     for picture in pictures:
         for head in differing(picture)[:1]:
             tokens = short_tokens(picture)
-            title = TEXTS.say("attention.head-masked" if picture.masked else "attention.head-unmasked", head=head + 1)
+            mask = "masked" if picture.masked else "unmasked"
+            several = len(picture.student) > 1
+            title = TEXTS.say(f"attention.head-{mask}", head=head + 1) if several else TEXTS[f"attention.{mask}"]
             own = _block(TEXTS["attention.yours"], tokens, picture.student[head])
             expected = _block(TEXTS["attention.expected"], tokens, picture.expected[head])
             return "\n".join([title, "", *_side_by_side(own, expected)])

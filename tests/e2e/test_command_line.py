@@ -182,8 +182,26 @@ def test_every_report_that_results_json_names_exists_and_so_do_the_overviews(sto
         page = reports / submission["report"]
         assert page.is_file()
         assert page.with_suffix(".md").is_file()
+        assert page.with_suffix(".txt").is_file()
     assert (reports / "index.html").is_file()
     assert not list(reports.rglob("*.partial"))
+
+
+def test_a_students_reports_show_the_mistake_the_lines_around_it_and_the_weights(story):
+    submission = story.fresh.by_work[BOB]
+    [finding] = submission["findings"]
+    page = story.folder / "reports" / submission["report"]
+    text = page.with_suffix(".txt").read_text("utf-8")
+    lines = (story.folder / "submissions" / "bob.py").read_text("utf-8").splitlines()
+    meant = finding["where"]["line"]
+
+    assert finding["id"] == "scale-missing"
+    assert len(submission["pictures"]) == 2
+    assert re.search(rf"^\| > {meant}  {re.escape(lines[meant - 1].strip()[:40])}", text, re.MULTILINE)
+    assert re.search(rf"^\|   {meant - 1}  {re.escape(lines[meant - 2].strip()[:40])}", text, re.MULTILINE)
+    assert "Head 1" not in text  # there is only one
+    assert "Yours " in text
+    assert page.read_text("utf-8").count('class="heat"') == 6
 
 
 def test_the_spreadsheet_agrees_with_results_json(story):

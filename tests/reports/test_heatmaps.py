@@ -129,6 +129,10 @@ def test_as_text_the_first_head_that_differs_stands_beside_what_it_should_be() -
     ]
 
 
+def test_as_text_a_single_head_is_not_numbered_either() -> None:
+    assert matrices.weights((picture(OTHER),)).startswith("Without a mask\n")
+
+
 def test_where_there_is_no_room_beside_it_stands_below() -> None:
     wide = msgspec.structs.replace(picture(((1e9, -1.5), (0.25, 0.75))), tokens=("exceed", "inglyw"))
     tokens = ("token",) * 9
