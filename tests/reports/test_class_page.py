@@ -30,6 +30,7 @@ from . import sample
 from .gold import assert_gold
 from .invented import invented
 from .test_pages import ALLOWED, Reader
+from .test_style import contrast, variables
 
 SHAPE, SOFTMAX, SCALE, PADDING, CAUSAL = sample.SPECS
 TEMPLATES = Path(class_page.__file__).parent / "templates"
@@ -159,6 +160,18 @@ def test_a_class_of_nobody_has_a_page_too() -> None:
 
     assert "No submissions." in words_of(page)
     assert b"<table" not in page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "print"])
+def test_a_sign_can_be_told_from_the_colour_it_stands_on(theme: str) -> None:
+    sheet = (TEMPLATES / "class.css").read_text("utf-8")
+    grounds = [dict(re.findall(r"--(\w): (#\w+)", block)) for block in re.findall(r":root \{(.*?)\}", sheet)]
+    ground = grounds[["light", "dark", "print"].index(theme)]
+    text = variables(theme)
+
+    assert len(ground) == len(Outcome)
+    assert all(contrast(text["ink"], colour) >= 4.5 for colour in ground.values())
+    assert contrast(text["quiet"], ground["p"]) >= 4.5  # what is correct speaks lower
 
 
 # -- what it says ------------------------------------------------------------------------------------------------------
