@@ -58,7 +58,7 @@ LADDER = (
     Caps(message=700, output=3_000, source=200, items=25, heads=4),
     Caps(message=250, output=1_000, source=120, items=10, around=2, heads=2),
     Caps(message=80, output=300, source=80, items=5, around=1, heads=1),
-    Caps(message=60, output=200, source=60, items=2, around=0, heads=1),
+    Caps(message=60, output=200, source=60, items=2, around=0, heads=0),
 )
 """Tried in this order until a page fits its budget."""
 
@@ -267,7 +267,7 @@ def _rows(snippet: Snippet, caps: Caps) -> list[tuple[int, bool, Markup]]:
 
 
 def _drawings(pictures: tuple[AttentionPicture, ...], caps: Caps) -> tuple[heatmaps.Drawing, ...]:
-    return heatmaps.drawings(pictures, caps.heads)
+    return heatmaps.drawings(pictures[: caps.items], caps.heads)
 
 
 # -- Markdown ----------------------------------------------------------------------------------------------------------
