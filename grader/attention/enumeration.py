@@ -11,14 +11,25 @@ from grader.attention.values import ValuePath
 from grader.attention.variants import ACTIVATIONS, CERTAIN, CHANGES, IDENTITY, Variant, steps_from_reference
 
 
-def role_maps(layout: Layout, path: ValuePath, *, relaxed: bool) -> Iterator[tuple[tuple[int, int, int], int]]:
+def role_maps(
+    layout: Layout, path: ValuePath, *, relaxed: bool, blind: bool = False
+) -> Iterator[tuple[tuple[int, int, int], int]]:
     """Which projections may serve as query, key and value when every one that is used serves, and how many changes
-    that is."""
+    that is.
+
+    Args:
+        layout: how the parameters are read.
+        path: how the values reach the output.
+        relaxed: whether one that gets no gradient may serve all the same.
+        blind: whether nothing gets any, so that it is not known which are used.
+    """
     if layout.sure:
         yield (0, 1, path.value), 0
         return
     used = {number for number, block in enumerate(layout.blocks) if not block.idle}
     idle = {number for number, block in enumerate(layout.blocks) if block.idle}
+    if relaxed and blind:
+        used, idle = set(), used | idle
     choices = [*range(len(layout.blocks)), IDENTITY]
     value_counts = path.value != IDENTITY
     for query in choices:

@@ -104,23 +104,31 @@ class Search:
     def run(self) -> tuple[Match, ...]:
         """Every variant of least change that passes all sieves.
 
-        First every projection that gets a gradient is taken to serve, and no other; if that leads nowhere, gradients
-        may have been cut off.
+        First every projection that gets a gradient is taken to serve, and no other. Where that explains nothing,
+        gradients may have been cut off: from a simple mistake, before many at once are thought of.
         """
         if not self._first.plain.is_evidence:
             return ()
-        matches = self._run(relaxed=False)
+        matches: tuple[Match, ...] = ()
+        relaxed = False
+        if self._first.is_silent:
+            matches = self._run(relaxed=False, most=1)
+            if not matches and not self.plain:
+                matches = self._run(relaxed=True, most=1)
+                relaxed = self.plain
+        matches = matches or self._run(relaxed=relaxed, most=MOST_CHANGES)
         if not matches and not self.plain and self._first.is_silent:
             self._budget += EVALUATIONS // 2
-            matches = self._run(relaxed=True)
+            matches = self._run(relaxed=True, most=MOST_CHANGES)
         return matches
 
-    def _run(self, *, relaxed: bool) -> tuple[Match, ...]:
+    def _run(self, *, relaxed: bool, most: int) -> tuple[Match, ...]:
+        """The least changed variants, with so many changes at most."""
         self._relaxed = relaxed
         pending: list[Match] = []
         waiting: list[Match] = []
         seen: set[tuple[str, Variant]] = set()
-        for level in range(MOST_CHANGES + 1):
+        for level in range(most + 1):
             for layout, variant, changes in self._variants(level):
                 if self.evaluations > self._budget:
                     break
@@ -150,18 +158,13 @@ class Search:
 
         Such a number is one more change, and is looked for only where a name has been ruled out.
         """
-        if level == 1:
-            return [found for match in waiting if match.changes == 0 for found in self._with_fill(match)]
         if waiting or level > 2:
             return [found for match in waiting if match.changes == level - 1 for found in self._with_fill(match)]
         found: list[Match] = []
-        for structure in (0, 1):
-            for match in self._with_factor(structure):
-                complete = list(self._with_mask(match, match.changes))
-                complete = complete or list(self._with_mask(match, match.changes + 1))
-                found += complete or ([] if self._first.masked else [match])
-            if found:
-                break
+        for match in self._with_factor(level - 1):
+            complete = list(self._with_mask(match, match.changes))
+            complete = complete or list(self._with_mask(match, match.changes + 1))
+            found += complete or ([] if self._first.masked else [match])
         return found
 
     # -- one token -----------------------------------------------------------------------------------------------------
@@ -191,12 +194,13 @@ class Search:
 
     def _variants(self, level: int) -> Iterator[tuple[Layout, Variant, int]]:
         """Variants with this many changes, and with one change less where the scale or the mask may be another."""
+        blind = self._first.experiment is None
         for layout in self._first.layouts:
             base = bool(layout.finding)
             for path in self._paths.get(layout.name, ()):
                 if level == path.changes + 1 and not path.weighted:
                     yield layout, without_attention(path), level
-                for roles, exchanged in role_maps(layout, path, relaxed=self._relaxed):
+                for roles, exchanged in role_maps(layout, path, relaxed=self._relaxed, blind=blind):
                     spent = path.changes + exchanged + base
                     for extra in range(level - spent + 1):
                         for variant in extended(path, roles, extra, self._first.num_heads):

@@ -27,7 +27,7 @@ def told(search: Search, bench: Bench, matches: tuple[Match, ...], *, heads: boo
     if not matches:
         return tuple(observed)
     ordered = sorted(matches, key=_naturalness)
-    best, *others = [_mistakes(search, match, heads=heads) for match in ordered]
+    best, *others = [_mistakes(search, bench, match, heads=heads) for match in ordered]
     claimed = {ids[0] for ids, _ in best}
     findings = []
     for ids, evidence in best:
@@ -99,11 +99,11 @@ Mistakes = list[tuple[tuple[str, ...], Evidence]]
 """Ids of the same function, the name first, with what is to be said about it."""
 
 
-def _mistakes(search: Search, match: Match, *, heads: bool) -> Mistakes:
+def _mistakes(search: Search, bench: Bench, match: Match, *, heads: bool) -> Mistakes:
     """Every mistake of a match, each id once."""
     found: Mistakes = []
     if match.variant.merge == "values":
-        found += [(ids, {}) for ids in _without_attention(match, heads=heads)]
+        found += [(ids, {}) for ids in _without_attention(bench, match, heads=heads)]
     else:
         of_roles = _of_roles(match)
         found += [*_of_layout(match, heads=heads, explained=bool(of_roles)), *of_roles]
@@ -130,8 +130,9 @@ def _about_scale(match: Match) -> Evidence:
     return evidence
 
 
-def _without_attention(match: Match, *, heads: bool) -> list[tuple[str, ...]]:
-    """When tokens never meet: the layer in use was meant for the output if all three others are there and idle."""
+def _without_attention(bench: Bench, match: Match, *, heads: bool) -> list[tuple[str, ...]]:
+    """When tokens never meet: the layer in use was meant for the output if all three others are there and idle, and
+    may have been if others are there that cannot be read."""
     idle = sum(block.idle for block in match.layout.blocks)
     alone = sum(not block.idle for block in match.layout.blocks) == 1
     used = match.layout.output is not None and not match.layout.output.idle
@@ -139,6 +140,8 @@ def _without_attention(match: Match, *, heads: bool) -> list[tuple[str, ...]]:
         return [("attention-unused",)]
     if idle >= 3 or match.layout.output is not None:
         return [("loop-discards-heads", "attention-unused")]
+    if _left_over(bench, match):
+        return [("attention-unused", "loop-discards-heads")]
     return [("attention-unused", "loop-discards-heads"), ("output-projection-missing",)]
 
 

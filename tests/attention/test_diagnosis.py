@@ -182,6 +182,54 @@ def test_one_mistake_is_proven_and_nothing_else_is_claimed(name: str) -> None:
     assert found.begins == ""
 
 
+class NothingUsed(Alone):
+    """Three layers, none of which is called: no gradient says which."""
+
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.split(x), self.split(x), self.split(x)
+
+
+class Discarding(Textbook):
+    """One small layer for all heads, whose outputs are put together and forgotten."""
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__(embed_dim, num_heads, dropout)
+        width = embed_dim // num_heads
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.query(self.split(x)), self.key(self.split(x)), self.value(self.split(x))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        super().forward(x, mask)
+        return self.out(x)  # type: ignore[no-any-return]
+
+
+def test_layers_that_are_never_called_are_told_apart_from_one_that_is() -> None:
+    assert proven(diagnose(NothingUsed, heads=False)) == {"no-projections"}
+    found = diagnose(Discarding)
+    assert claims(found) == {"attention-unused"}
+    assert found.findings[0].alternatives == ("loop-discards-heads",)
+
+
+class CutOff(ONE["scale-missing"]):  # type: ignore[misc, valid-type]
+    """Queries that get no gradient, beside another mistake."""
+
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        query, key, value = super().projected(x)
+        return query.detach(), key, value
+
+
+def test_a_layer_that_serves_without_a_gradient_is_told_beside_what_is_proven() -> None:
+    found = diagnose(CutOff)
+
+    assert {each.id: each.certainty for each in found.findings} == {
+        "scale-missing": "proven",
+        "gradients-detached": "observed",
+    }
+    assert found.evaluations < 600
+
+
 def test_what_is_named_is_explained_in_the_catalogue() -> None:
     assert set(ONE) <= set(CATALOGUE)
 
