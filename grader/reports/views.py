@@ -132,6 +132,12 @@ class StudentView(Entity, frozen=True, kw_only=True):
     withheld: bool = False
     our_failure: bool = False
     isolation: Isolation | None = None
+
+    @property
+    def unexplained_first(self) -> bool:
+        """Whether what has no name is likely to cost more than any mistake that has one."""
+        return bool(self.unexplained) and not (self.cards and self.cards[0].cost)
+
     templates: Path | None = None
 
 

@@ -13,7 +13,20 @@ from grader.reports.texts import TEXTS, Plural, Texts
 
 REPORTS = Path(texts.__file__).parent
 STUDENTS = (
-    *("student", "score", "card", "cards", "shapes", "attention", "checks", "check", "loading", "sentences", "snippet"),
+    *(
+        "student",
+        "score",
+        "card",
+        "cards",
+        "shapes",
+        "attention",
+        "checks",
+        "check",
+        "loading",
+        "sentences",
+        "snippet",
+        "nameless",
+    ),
     "page",
 )
 """Templates of what a student gets."""

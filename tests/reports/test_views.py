@@ -116,6 +116,15 @@ def test_hints_are_given_once_and_about_mistakes_only() -> None:
     assert [card.id for card in view.cards] == ["mask-ignored"]
 
 
+@pytest.mark.parametrize("check", [SHAPE.id, None])
+def test_what_has_no_name_comes_first_unless_a_mistake_is_known_to_cost_points(check: str | None) -> None:
+    named = Finding(id="returns-none", certainty=Certainty.OBSERVED, title="CanaryNamed", check=check)
+    grade = sample.grade("ada", sample.other(SHAPE, Outcome.FAILED), findings=(named,), unexplained="CanaryNameless")
+
+    for text in students_files(sample.cohort(grade)):
+        assert (text.rindex("CanaryNamed") < text.index("CanaryNameless")) is (check is not None)
+
+
 def test_a_view_holds_no_line_that_is_not_shown() -> None:
     kept = Excerpt(file="other.py", first=1, lines=(canary("AROUND"),))
     grade = sample.grade("ada", excerpts=(kept,))
