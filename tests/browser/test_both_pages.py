@@ -29,7 +29,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     "desktop-light": {"viewport": DESKTOP, "color_scheme": "light"},
     "desktop-dark": {"viewport": DESKTOP, "color_scheme": "dark"},
     "phone-light": {"viewport": PHONE, "color_scheme": "light"},
-    "phone-dark": {"viewport": PHONE, "color_scheme": "dark"},
 }
 UNFOLD = "document.querySelectorAll('details').forEach(each => each.open = true)"
 
@@ -50,23 +49,25 @@ def test_nothing_is_requested_and_the_console_is_empty(opened: Open, name: str) 
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", PAGES)
-def test_nobody_is_shut_out(opened: Open, name: str, look: str) -> None:
+def test_nobody_is_shut_out_and_nothing_sticks_out(opened: Open, name: str, look: str, shots: Path | None) -> None:
     page = opened(name, **LOOKS[look]).page
+    if shots:
+        page.screenshot(full_page=True, path=shots / f"{label(name, look)}.png")
     page.evaluate(UNFOLD)
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     result = Axe().run(page, options=options)
 
     assert result.violations_count == 0, result.generate_report()
     assert {"color-contrast"} <= {rule["id"] for rule in result.response["passes"]}
-
-
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_no_wider_than_what_it_is_looked_at_with(opened: Open, name: str, look: str) -> None:
-    page = opened(name, **LOOKS[look]).page
-    page.evaluate(UNFOLD)
-
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_shuts_people_out_is_noticed(opened: Open) -> None:
+    page = opened(CLASS).page
+    page.evaluate("document.querySelector('input').parentNode.replaceWith(document.querySelector('input'))")
+    page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<h4>x</h4>')")
+
+    assert {rule["id"] for rule in Axe().run(page).response["violations"]} >= {"label", "heading-order"}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -123,15 +124,6 @@ def test_a_page_refuses_scripts_styles_and_images_that_are_not_its_own(opened: O
     assert all("Content Security Policy" in said for said in found.console)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("name", PAGES)
-def test_it_is_there_to_be_looked_at(opened: Open, name: str, look: str, shots: Path | None) -> None:
-    page = opened(name, **LOOKS[look]).page
-    picture = page.screenshot(full_page=True, path=shots / f"{label(name, look)}.png" if shots else None)
-
-    assert len(picture) > 5_000
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_it_can_be_printed(opened: Open, name: str, shots: Path | None) -> None:
     page = opened(name).page
@@ -151,6 +143,5 @@ def test_without_scripts_it_says_the_same(opened: Open, name: str) -> None:
         page = opened(name, java_script_enabled=scripts).page
         texts.append({line.strip() for line in page.locator("main").inner_text().splitlines()})
 
-    found_by_script = {"Find a student", "Show", "everybody", "26 of 26 shown", ""}
-    assert texts[1] - texts[0] <= {""}
-    assert texts[0] - texts[1] <= found_by_script or name == CLASS
+    assert texts[1] <= texts[0]
+    assert name == CLASS or texts[0] == texts[1]
