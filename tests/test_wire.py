@@ -834,6 +834,8 @@ def test_no_module_of_the_grader_reads_a_format_that_carries_code(path):
 
 
 def test_code_is_executed_only_where_students_and_references_are_loaded():
+    """Of students: in a worker, and in the kernel of their own notebook. Of references: in the examiner, and in a
+    process that compares them with variants of themselves."""
     root = Path(grader.__file__).parent
     executing = {
         path.relative_to(root).as_posix()
@@ -842,4 +844,10 @@ def test_code_is_executed_only_where_students_and_references_are_loaded():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exec"
     }
 
-    assert executing == {"worker/loading.py", "worker/definitions.py", "examiner/reference.py"}
+    assert executing == {
+        "worker/loading.py",
+        "worker/definitions.py",
+        "extension/conversation.py",
+        "examiner/reference.py",
+        "examiner/equivalence.py",
+    }

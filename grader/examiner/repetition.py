@@ -4,9 +4,11 @@ Theory of operation
 -------------------
 Code that knows it is being graded needs something to know it by: how often it was called, what it was asked first, how
 long it has run, which process it runs in, how its inputs look. A second worker differs in all of these. It is another
-process, with other random numbers, and it is asked a sample of the recorded calls in another order, across modules,
-some of them twice. Which ones, and in which order, is drawn from the submission's secret seed: a regrade repeats, and
-nobody can predict it. A few are also asked in single precision, where the answer is the same but for rounding, because
+process, with other random numbers, and it is asked recorded calls in another order, across modules, some of them twice.
+A sample is enough where every check passed: what is right each time is right. Where one did not, every call is asked
+again, since a few of the passed checks may have been won by answers that fit nowhere else. The order is drawn from the
+submission's secret seed, as is the sample: a regrade repeats, and nobody can predict it. A few are also asked in single
+precision, where the answer is the same but for rounding, because
 what looks at the dtype of its input would otherwise be at home in the one that grading works in.
 
 Correct code passes whatever it remembers, as long as that does not change its answers. So do most mistakes: they are
@@ -45,9 +47,6 @@ TWICE: Final = 2
 BUILDS: Final = 2
 """How many modules are built for that; building one costs as much as several calls."""
 
-IN_DOUBT: Final = 4
-"""How many times more is asked again where a check did not pass: code that is wrong only now and then fails some."""
-
 NARROW: Final = 1
 """How many are also asked in single precision; each needs a module of its own."""
 
@@ -79,8 +78,8 @@ class Repetition:
 
 
 def repeat(record: Record, session: Session, dice: random.Random, *, in_doubt: bool = False) -> Repetition:
-    """Ask the session's worker, a fresh one, a sample of the record; a larger one when `in_doubt`."""
-    sample = choose(record.calls, dice, IN_DOUBT if in_doubt else 1)
+    """Ask the session's worker, a fresh one, a sample of the record; all of it when `in_doubt`."""
+    sample = choose(record.calls, dice, everything=in_doubt)
     builds = unique(asked.build for asked in sample)
     dice.shuffle(builds)
     order = [*sample, *dice.sample(sample, len(sample) * TWICE // CALLS)]
@@ -98,12 +97,14 @@ def repeat(record: Record, session: Session, dice: random.Random, *, in_doubt: b
     return Repetition(len(order), different, narrow_different)
 
 
-def choose(calls: Sequence[Asked], dice: random.Random, factor: int = 1) -> list[Asked]:
-    """A sample, of few different modules, in an order of its own."""
+def choose(calls: Sequence[Asked], dice: random.Random, *, everything: bool = False) -> list[Asked]:
+    """A sample, of few different modules, or all that can be repeated; in an order of its own."""
     shuffled = [asked for asked in calls if _is_tame(asked.call)]
     dice.shuffle(shuffled)
-    builds = unique(asked.build for asked in shuffled)[: factor * BUILDS]
-    return [asked for asked in shuffled if any(asked.build is build for build in builds)][: factor * CALLS]
+    if everything:
+        return shuffled
+    builds = unique(asked.build for asked in shuffled)[:BUILDS]
+    return [asked for asked in shuffled if any(asked.build is build for build in builds)][:CALLS]
 
 
 def unique(builds: Iterator[wire.Build]) -> list[wire.Build]:

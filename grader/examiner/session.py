@@ -176,9 +176,8 @@ class Session:
             raise
 
     def _times(self, question: wire.Question) -> int:
-        """How often to ask it: once, unless it is to be insisted on and half of the check's time is still left."""
-        hurried = self._check_deadline - time.monotonic() < self._limits.check_seconds / 2
-        if self.insistence is None or hurried or not self.record.covers(self.generation, question):
+        """How often to ask it: once, unless it is to be insisted on. Whoever is slow as well may be late for that."""
+        if self.insistence is None or not self.record.covers(self.generation, question):
             return 1
         return insisting.times(self.insistence)
 

@@ -30,11 +30,19 @@ class Scale:
     def colour(self, value: float) -> tuple[str, bool]:
         """The colour of a number, and whether it is a dark one."""
         share = min(1.0, max(0.0, (value - self.least) / (self.most - self.least)))
-        place = share * (len(self.stops) - 1)
-        index = min(int(place), len(self.stops) - 2)
-        pairs = zip(_channels(self.stops[index]), _channels(self.stops[index + 1]), strict=True)
-        red, green, blue = (round(low + (high - low) * (place - index)) for low, high in pairs)
-        return f"#{red:02x}{green:02x}{blue:02x}", _luminance(red, green, blue) < _MIDDLE
+        return _colour(self.stops, round(_STEPS * share))
+
+
+_STEPS: Final = 200
+
+
+@functools.cache
+def _colour(stops: tuple[str, ...], step: int) -> tuple[str, bool]:
+    place = step / _STEPS * (len(stops) - 1)
+    index = min(int(place), len(stops) - 2)
+    pairs = zip(_channels(stops[index]), _channels(stops[index + 1]), strict=True)
+    red, green, blue = (round(low + (high - low) * (place - index)) for low, high in pairs)
+    return f"#{red:02x}{green:02x}{blue:02x}", _luminance(red, green, blue) < _MIDDLE
 
 
 def _luminance(*channels: int) -> float:
@@ -49,6 +57,5 @@ _MIDDLE: Final = 0.179
 """Black has as much contrast with a colour of this luminance as white; on each colour, one of them has 4.5 : 1."""
 
 
-@functools.cache
 def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

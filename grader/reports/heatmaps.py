@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from html import escape
 from itertools import chain
 from typing import Final, TypeAlias
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from grader.model import AttentionPicture, Entity
 from grader.reports.colours import DIFFERENCES, WEIGHTS, Scale
@@ -144,7 +145,11 @@ def _drawing(
 
 
 def _cut(head: Matrix) -> Matrix:
-    return tuple(row[:MOST_TOKENS] for row in head[:MOST_TOKENS])
+    return tuple(tuple(map(_finite, row[:MOST_TOKENS])) for row in head[:MOST_TOKENS])
+
+
+def _finite(value: Number) -> Number:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _head(
@@ -221,15 +226,16 @@ def _panel(kind: str, matrix: Matrix, tokens: tuple[str, ...], scale: Scale, *, 
 
 
 def _row(number: int, row: Sequence[Number], tokens: tuple[str, ...], scale: Scale, *, written: bool) -> str:
+    names = [escape(token) for token in tokens]
     cells = (
-        _cell(CELL * column, value, f"{tokens[number]} → {tokens[column]}", scale, written=written)
+        _cell(CELL * column, value, f"{names[number]} → {names[column]}", scale, written=written)
         for column, value in enumerate(row)
     )
     return f'<g transform="translate(0 {CELL * number})">{"".join(cells)}</g>'
 
 
 def _cell(x: int, value: Number, between: str, scale: Scale, *, written: bool) -> str:
-    title = f"<title>{escape(between)}: {escape(shown(value))}</title>"
+    title = f"<title>{between}: {escape(shown(value))}</title>"
     if value is None:
         hatch = "".join(f"M{x + step} {CELL}L{x + CELL} {step}M{x} {step}L{x + step} 0" for step in (0, 8, 16))
         return f'<path class="nan" d="M{x} 0h{CELL}v{CELL}h-{CELL}z">{title}</path><path class="hatch" d="{hatch}"/>'

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+from html import escape
 from typing import Any, Final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
@@ -49,8 +50,13 @@ def _coloured(lines: list[str], inside: str) -> list[Markup]:
 
 
 def _span(kind: Any, text: str) -> str:
-    name = next((name for known, name in _CLASSES if kind in known), "") if text else ""
-    return f'<span class="{name}">{escape(text)}</span>' if name else str(escape(text))
+    name = _class(kind) if text else ""
+    return f'<span class="{name}">{escape(text)}</span>' if name else escape(text)
+
+
+@functools.cache
+def _class(kind: Any) -> str:
+    return next((name for known, name in _CLASSES if kind in known), "")
 
 
 @functools.cache

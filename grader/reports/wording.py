@@ -50,13 +50,18 @@ _LINES = "\n\t"
 _EXCEPTION = re.compile(r"\braised ([A-Z]\w{0,60})|\b([A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt|Iteration))\b")
 
 
+_ORDINARY = re.compile("[ -~¡-¬®-ÿ–—‘-”…→−≠]*")
+_ORDINARY_LINES = re.compile("[\\n\\t -~¡-¬®-ÿ–—‘-”…→−≠]*")
+"""Texts in which nothing can be hidden, of characters that are all letters, figures or signs; most are."""
+
+
 def visible(text: str, *, multiline: bool = False) -> str:
     """The text with every control, direction-changing and invisible character shown as a Python escape, and no more
     marks on a letter than writing needs.
 
     With `multiline`, line feeds and tabs stay as they are.
     """
-    if text.isascii() and text.isprintable():
+    if (_ORDINARY_LINES if multiline else _ORDINARY).fullmatch(text):
         return text
     return "".join(characters(text, kept=_LINES if multiline else ""))
 

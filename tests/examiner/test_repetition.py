@@ -151,12 +151,20 @@ def test_the_sample_is_drawn_from_the_dice_and_in_another_order(tmp_path):
     assert samples[0] != sorted(samples[0])
 
 
+def test_in_doubt_every_call_is_asked_again(tmp_path):
+    calls = examined(tmp_path, "right").record.calls
+    again = choose(calls, random.Random("a"), everything=True)
+
+    assert sorted(map(calls.index, again)) == list(range(len(calls)))
+    assert len(choose(calls, random.Random("a"))) < len(calls)
+
+
 def test_calls_with_large_inputs_are_not_repeated():
     record = Record()
     record.note(1, build(), wire.Built(0, ()))
     record.note(1, call(0, 300.0, 1.0, 1.0), returned(array(1.0, 1.0, 1.0)))
 
-    assert choose(record.calls, random.Random(0)) == []
+    assert choose(record.calls, random.Random(0)) == choose(record.calls, random.Random(0), everything=True) == []
 
 
 # -- the record --------------------------------------------------------------------------------------------------------

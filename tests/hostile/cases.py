@@ -41,8 +41,8 @@ VICTIM = "victim"
 """The student whose file is worth stealing."""
 
 LIMITS = {
-    "seconds": "20",
-    "check_seconds": "3",
+    "seconds": "10",
+    "check_seconds": "2",
     "import_seconds": "2",
     "cell_seconds": "3",
     "notebook_seconds": "8",

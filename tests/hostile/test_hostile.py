@@ -14,8 +14,9 @@ import sys
 
 import pytest
 
+from ..patience import times_longer
 from . import modes, verdicts
-from .cases import COPIES, CORPUS, GROUPS, VICTIM, CaseError, again, prepare, read
+from .cases import COPIES, CORPUS, GROUPS, LIMITS, VICTIM, CaseError, again, prepare, read
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="rooms for hostile code need Linux")
 
@@ -147,9 +148,15 @@ def test_correct_submissions_stand_at_the_front_in_the_middle_and_at_the_end(run
 
 
 def test_no_attack_takes_longer_than_its_limits(run):
-    slowest = max(run.grades, key=lambda grade: grade.seconds)
+    """Those of a notebook's cells come before. What the grader does around it takes time as well, and much of it on a
+    busy machine."""
+    seconds, check, loading, notebook = (
+        int(LIMITS[f"{kind}seconds"]) for kind in ("", "check_", "import_", "notebook_")
+    )
+    for grade in run.grades:
+        told = [grade.loading_note, *(message for _, message in grade.checks.values())]
 
-    assert slowest.seconds < 21, slowest.student
+        assert grade.seconds < (2 * seconds + notebook) * times_longer(told, check, loading), grade.student
 
 
 def test_a_summary(run, capsys):

@@ -166,48 +166,56 @@ CASES: dict[str, Case] = {
         *(IMPORTS, CLASS, "attention = SelfAttention(8)\nattention(torch.rand(2, 5, 9))"),
         stopped={3: "raised"},
         notes="cell 3 raised RuntimeError",
+        finding="notebook-cell-failed",
     ),
     "fails_above": partly(
         "a cell above the class fails",
         *(IMPORTS, "tokens = open('tokens.txt').read()", CLASS, DEMO),
         stopped={2: "raised"},
         notes="cell 2 raised FileNotFoundError",
+        finding="notebook-cell-failed",
     ),
     "fails_above_in_the_cell": rescued(
         "a line above the class fails, in the same cell",
         *(IMPORTS, f"tokens = embeddings[:5]\n{CLASS}", text("## Demonstration"), DEMO),
         stopped={2: "raised", 3: "raised"},
         notes="SelfAttention is missing when all cells have run, although x.ipynb, cell 2 defines it",
+        finding="notebook-cell-failed",
     ),
     "missing_package": rescued(
         "the first cell imports a package that is not installed",
         *(f"import keras_of_tomorrow\n{IMPORTS}", CLASS, DEMO),
         stopped={1: "raised", 2: "raised", 3: "raised"},
         notes="cell 2 defines it",
+        finding="notebook-cell-failed",
     ),
     "missing_package_alone": partly(
         "a package that is not installed, in a cell of its own",
         *("from keras_of_tomorrow import layers", IMPORTS, CLASS, DEMO),
         stopped={1: "raised"},
         notes="cell 1 raised ModuleNotFoundError",
+        finding="notebook-cell-failed",
     ),
     "wrong_order": rescued(
         "the cells are in the wrong order",
         *(DEMO, CLASS, IMPORTS),
         stopped={1: "raised", 2: "raised"},
         notes="cell 2 defines it",
+        finding="notebook-out-of-order",
     ),
     "asks_for_input": partly(
         "input() in a cell",
         *(IMPORTS, CLASS, "size = int(input('embedding size? '))"),
         stopped={3: "raised"},
         notes="input() cannot be answered",
+        finding="input-requested",
     ),
     "recurses_for_ever": partly(
         "a function that calls itself for ever",
         *(IMPORTS, CLASS, "def forever(n):\n    return forever(n + 1)\nforever(0)"),
         stopped={3: "raised"},
         notes="cell 3 raised RecursionError",
+        finding="notebook-cell-failed",
     ),
     # cells that do not end, and cells that end the process
     "trains_for_ever": partly(
@@ -215,42 +223,49 @@ CASES: dict[str, Case] = {
         *(IMPORTS, CLASS, ENDLESS, DEMO),
         stopped={3: "interrupted"},
         notes="cell 3",
+        finding="notebook-timed-out",
     ),
     "trains_above_in_the_cell": rescued(
         "an endless loop above the class, in the same cell",
         *(IMPORTS, f"{ENDLESS}\n{CLASS}", DEMO),
         stopped={2: "interrupted", 3: "raised"},
         notes="cell 2 defines it",
+        finding="notebook-timed-out",
     ),
     "ignores_interrupts": rescued(
         "an endless loop that swallows KeyboardInterrupt, above the class",
         *(IMPORTS, f"{STUBBORN}\n{CLASS}", DEMO),
         stopped={2: "killed", 3: "not-run"},
         notes="while cell 2 was running",
+        finding="notebook-cell-failed",
     ),
     "exits": rescued(
         "os._exit below the class",
         *(IMPORTS, CLASS, "import os\nos._exit(0)", DEMO),
         stopped={3: "killed", 4: "not-run"},
         notes="while cell 3 was running",
+        finding="notebook-cell-failed",
     ),
     "segfaults": rescued(
         "a segmentation fault below the class",
         *(IMPORTS, CLASS, "import ctypes\nctypes.string_at(0)", DEMO),
         stopped={3: "killed", 4: "not-run"},
         notes="while cell 3 was running",
+        finding="notebook-cell-failed",
     ),
     "waits_for_ever": partly(
         "an endless loop that awaits, above the class",
         *(IMPORTS, "import asyncio\nwhile True:\n    await asyncio.sleep(0.01)", CLASS, DEMO),
         stopped={2: "interrupted"},
         notes="cell 2",
+        finding="notebook-timed-out",
     ),
     "slow_all_together": partly(
         "each cell is within its time, all together are not",
         *(IMPORTS, CLASS, *["import time\ntime.sleep(0.87)"] * 7, DEMO),
         stopped={9: "interrupted", 10: "not-run"},
         notes="cell 9",
+        finding="notebook-timed-out",
     ),
     "leaves_a_process": executed(
         "a process is left running in the background",
@@ -267,6 +282,7 @@ CASES: dict[str, Case] = {
         "the builtin `list`, which the class uses, is overwritten by a tensor",
         *(IMPORTS, WITH_LIST, "list = torch.softmax(torch.arange(3.0), dim=0)"),
         notes="list is a value of type Tensor",
+        finding="shadowed-builtin",
     ),
     "helper_is_its_result": rescued(
         "a helper function is overwritten by its result",
@@ -282,6 +298,7 @@ CASES: dict[str, Case] = {
         *(IMPORTS, UNSCALED, ADDED, f"tokens = embeddings[:5]\n{CLASS}"),
         stopped={4: "raised"},
         notes="not the last one, in",
+        finding="notebook-cell-failed",
     ),
     "forgets_everything": rescued(
         "%reset at the end",
@@ -299,6 +316,7 @@ CASES: dict[str, Case] = {
         *(IMPORTS, CLASS, "Here I explain why we divide by the square root."),
         stopped={3: "raised"},
         notes="cell 3 raised SyntaxError",
+        finding="notebook-cell-failed",
     ),
     "magics": executed(
         "magics, help and shell commands, also around the class",
@@ -346,6 +364,7 @@ CASES: dict[str, Case] = {
         content=enormous,
         stopped={3: "raised"},
         notes="cell 3 raised NameError",
+        finding="notebook-cell-failed",
     ),
     # forms of the file
     "no_ids_no_metadata": executed(

@@ -185,9 +185,10 @@ def test_a_notebook_earns_what_its_class_is_worth(run, student, assignment):
 
 @pytest.mark.parametrize(("student", "assignment"), PAIRS)
 def test_a_mistake_is_named_where_there_is_one(run, student, assignment):
-    found = [finding.id for finding in run.attempt(student, assignment).findings]
+    found = run.attempt(student, assignment).findings
 
-    assert found[:1] == ([CASES[student].finding] if CASES[student].finding else [])
+    assert [each.id for each in found[:1]] == [CASES[student].finding] * bool(CASES[student].finding)
+    assert all(each.informative for each in found) == (CASES[student].earns == "all")
 
 
 @pytest.mark.parametrize("student", [student for student in GRADED if CASES[student].where])

@@ -79,6 +79,14 @@ def test_what_is_no_number_is_hatched_and_said() -> None:
     assert head.table[0] == ("a", ("not a number (0.50)", "0.50"))
 
 
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_what_is_not_finite_is_no_number(value: float) -> None:
+    [head] = drawn(((value, 0.5), (0.9, 0.1))).heads
+
+    assert head.panels[0].cells.count("hatch") == 1
+    assert "not a number" in head.table[0][1][0]
+
+
 def test_all_pictures_have_the_same_scales() -> None:
     unmasked, masked = heatmaps.drawings([picture(OTHER), picture(((0.5, 0.5), (0.2, 0.8)), masked=True)], 8)
 

@@ -40,11 +40,15 @@ from grader.cli.progress import Silent
 from grader.executors.local import LocalExecutor
 from grader.model import Attempt, Cohort, Grade, Loading, Outcome, Status
 
+from ..patience import as_written, times_longer
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORPUS = Path(__file__).parent / "corpus"
-LIMITS = {"seconds": "20", "check_seconds": "3", "import_seconds": "2", "memory": '"3 GiB"'}
+SECONDS, BUDGET = 10, 2
+"""For a submission in all, and for a check or for loading it."""
+LIMITS = {"seconds": SECONDS, "check_seconds": BUDGET, "import_seconds": BUDGET, "memory": '"3 GiB"'}
 MARK = "attention-corpus-"
 """What the processes that submissions leave behind are called."""
 
@@ -232,7 +236,7 @@ def test_as_much_of_the_file_is_run_as_can_be(run, case):
 
     assert attempt is not None
     assert attempt.loading is Loading(CASES[case]["loading"][0])
-    assert CASES[case].get("notes", [""])[0] in attempt.loading_note
+    assert CASES[case].get("notes", [""])[0] in as_written(attempt.loading_note, BUDGET)
     assert (attempt.loading is Loading.EXECUTED) == (not attempt.loading_note)
     assert CASES[case].get("prints", [""])[0] in attempt.output
 
@@ -269,7 +273,7 @@ def test_the_message_names_what_went_wrong(run, case):
     else:
         said, shown = " ".join(each.reason for each in run.grades(case).values()), ""
 
-    assert facts.get("says", [""])[0].casefold() in said.casefold()
+    assert facts.get("says", [""])[0].casefold() in as_written(said, BUDGET).casefold()
     assert facts.get("shows", [""])[0] in shown
 
 
@@ -329,9 +333,11 @@ def test_every_submission_of_the_run_is_accounted_for(run):
 
 
 def test_no_attempt_takes_longer_than_its_limits(run):
-    slowest = max(run.attempts, key=lambda attempt: attempt.seconds)
+    """What the grader does around it takes time as well, and much of it on a busy machine."""
+    for attempt in run.attempts:
+        told = [attempt.loading_note, *(result.message for result in attempt.results)]
 
-    assert slowest.seconds < 20
+        assert attempt.seconds < 2 * SECONDS * times_longer(told, BUDGET), attempt.student
 
 
 def test_what_is_kept_of_the_output_is_bounded(run):

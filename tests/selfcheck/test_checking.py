@@ -102,7 +102,7 @@ def test_several_files_are_taken_together(pack: Path, check: Any, solution: Any)
     together = check("attention.py", "layers.py", folder=pack)
 
     assert together.returncode == 0, together.stdout + together.stderr
-    assert "No module named 'layers'" in alone.stdout
+    assert "No module named 'layers'" in " ".join(alone.stdout.split())
     assert "layers" not in together.stdout
 
 

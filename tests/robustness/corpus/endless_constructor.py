@@ -2,7 +2,7 @@
 # loading: executed
 # points: none
 # outcome: test_builds timed-out
-# says: It was not done after 3 seconds.
+# says: It was not done after 2 seconds.
 
 import math
 

@@ -4,7 +4,7 @@
 # outcome: test_output_shape timed-out
 # passes: test_builds
 # passes: test_parameters_are_registered
-# says: It was not done after 3 seconds.
+# says: It was not done after 2 seconds.
 
 import math
 

@@ -3,7 +3,7 @@
 # points: some
 # outcome: test_output_shape timed-out
 # passes: test_builds
-# says: It was not done after 3 seconds.
+# says: It was not done after 2 seconds.
 
 import math
 

@@ -3,7 +3,7 @@
 # points: some
 # outcome: test_output_shape timed-out
 # passes: test_builds
-# says: 3 seconds
+# says: 2 seconds
 
 import math
 
