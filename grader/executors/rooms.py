@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from grader.errors import IsolationError, WarmProcessError
-from grader.executors.warm import Lease, WarmProcess
+from grader.executors.warm import Lease, WarmProcess, undisturbed
 from grader.forkserver import Fate
 from grader.model import Assignment, Isolation, IsolationLevel, Limits
 from grader.orders import Course, Setup
@@ -65,8 +65,9 @@ class Rooms:
         self._make_scratch()
         started: dict[str, WarmProcess] = {}
         try:
-            for room in ("examiner", "worker"):
-                started[room] = self._start(room)
+            with undisturbed():
+                for room in ("examiner", "worker"):
+                    started[room] = self._start(room)
             for process in started.values():
                 process.wait()
             _require(self._least, started["worker"])

@@ -218,6 +218,22 @@ def _is_stopped(pid: int) -> bool:
 
 
 @contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put Ctrl-C off until what is done here is whole: a process that is being started could not be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
 def sealed(content: bytes) -> Iterator[int]:
     """A descriptor of an anonymous file with this content that nobody can change any more. Yields the descriptor."""
     descriptor = os.memfd_create("grader", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

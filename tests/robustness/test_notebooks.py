@@ -107,7 +107,9 @@ CASES = {
     "kills_its_process_group": harmful("import os, signal\nos.killpg(0, signal.SIGKILL)", PARTLY),
     "kills_everybody": harmful("import os, signal\nos.kill(-1, signal.SIGKILL)", PARTLY),
     "kills_itself": early("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
-    "terminates_its_parent": harmful("import os, signal\nos.kill(os.getppid(), signal.SIGTERM)", EXECUTED, PARTLY, RESCUED),
+    "terminates_its_parent": harmful(
+        "import os, signal\nos.kill(os.getppid(), signal.SIGTERM)", EXECUTED, PARTLY, RESCUED
+    ),
     "stops_itself": early("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)"),
     "stops_its_parent": early("import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)", UNREACHED),
     "crashes": early("import ctypes\nctypes.string_at(0)"),
