@@ -10,8 +10,10 @@ nothing to the contract keeps its default. Everything here is pure: signatures i
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Final
 
 from grader import wire
@@ -74,6 +76,7 @@ class Plan:
         missing: contract arguments that no parameter takes.
         renamed: (contract name, student's name) where they differ.
         invented: student's keywords that the contract knows nothing of, all of them lengths, which get `LONG_ENOUGH`.
+        defaults: what the contract says of arguments that need not be given, but that the student demands.
     """
 
     positional: tuple[str, ...]
@@ -81,10 +84,12 @@ class Plan:
     missing: tuple[str, ...]
     renamed: tuple[tuple[str, str], ...]
     invented: tuple[str, ...] = ()
+    defaults: tuple[tuple[str, wire.Value], ...] = ()
 
     def arguments(self, values: dict[str, wire.Value]) -> tuple[tuple[wire.Value, ...], dict[str, wire.Value]]:
         """Positional and keyword arguments for these contract values. Values the plan has no place for are left out,
         and so are trailing ones that were not given."""
+        values = {**dict(self.defaults), **values}
         args: list[wire.Value] = []
         kwargs = {name: values[wanted] for name, wanted in self.keyword if wanted in values}
         kwargs.update(dict.fromkeys(self.invented, LONG_ENOUGH))
@@ -95,19 +100,20 @@ class Plan:
         return tuple(args), kwargs
 
 
-def plan_construct(signature: tuple[wire.Parameter, ...], wanted: tuple[str, ...]) -> Plan:
-    """Bind a constructor. Raises `WrongResult` when it demands something the contract does not give."""
+def plan_construct(signature: tuple[wire.Parameter, ...], contract: str) -> Plan:
+    """Bind a constructor to a contract's `construct`. Raises `WrongResult` when it demands something else."""
     widths = OUTPUT_WIDTH | SYNONYMS["embed_dim"]
-    return _plan(signature, wanted, extra=dict.fromkeys(widths, "embed_dim"), what="constructor")
+    return _plan(signature, contract, extra=dict.fromkeys(widths, "embed_dim"), what="constructor")
 
 
-def plan_call(signature: tuple[wire.Parameter, ...], wanted: tuple[str, ...]) -> Plan:
-    """Bind `forward`. In self-attention a student's query, key and value are all the contract's `x`."""
+def plan_call(signature: tuple[wire.Parameter, ...], contract: str) -> Plan:
+    """Bind `forward` to a contract's `call`. In self-attention a student's query, key and value are all its `x`."""
     extra = {name: "x" for role in ("query", "key", "value") for name in SYNONYMS[role]}
-    return _plan(signature, wanted, extra=extra, what="forward")
+    return _plan(signature, contract, extra=extra, what="forward")
 
 
-def _plan(signature: tuple[wire.Parameter, ...], wanted: tuple[str, ...], *, extra: dict[str, str], what: str) -> Plan:
+def _plan(signature: tuple[wire.Parameter, ...], contract: str, *, extra: dict[str, str], what: str) -> Plan:
+    wanted, known = contract_names(contract), contract_defaults(contract)
     named = [parameter for parameter in signature if parameter.kind not in ("args", "kwargs")]
     meaning = _by_name(named, wanted, extra)
     open_ends = {parameter.kind for parameter in signature}
@@ -129,7 +135,9 @@ def _plan(signature: tuple[wire.Parameter, ...], wanted: tuple[str, ...], *, ext
         keyword += [(name, name) for name in left]
         left = []
     renamed = tuple((wish, name) for name, wish in meaning.items() if name != wish)
-    return Plan(positional, tuple(keyword), tuple(left), renamed, invented)
+    demanded = {meaning[parameter.name] for parameter in named if parameter.required and parameter.name in meaning}
+    defaults = tuple((name, known[name]) for name in sorted(demanded & known.keys()))
+    return Plan(positional, tuple(keyword), tuple(left), renamed, invented, defaults)
 
 
 def _by_name(named: list[wire.Parameter], wanted: tuple[str, ...], extra: dict[str, str]) -> dict[str, str]:
@@ -172,7 +180,25 @@ def _lay_out(named: list[wire.Parameter], meaning: dict[str, str]) -> tuple[tupl
 @cache
 def contract_names(parameters: str) -> tuple[str, ...]:
     """The argument names of a contract written in Python's syntax: `"x, mask=None"` -> `("x", "mask")`."""
+    arguments = _parsed(parameters)
+    return tuple(each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))
+
+
+@cache
+def contract_defaults(parameters: str) -> Mapping[str, wire.Value]:
+    """The arguments of a contract that need not be given, and what they are then: `"x, mask=None"` ->
+    `{"mask": None}`."""
+    arguments = _parsed(parameters)
+    placed = [*arguments.posonlyargs, *arguments.args]
+    pairs = [*zip(placed[len(placed) - len(arguments.defaults) :], arguments.defaults, strict=True)]
+    pairs += [(each, value) for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value]
+    known = {each.arg: value.value for each, value in pairs if isinstance(value, ast.Constant)}
+    return MappingProxyType(
+        {name: value for name, value in known.items() if value is None or isinstance(value, bool | int | float | str)}
+    )
+
+
+def _parsed(parameters: str) -> ast.arguments:
     function = ast.parse(f"def f({parameters}): ...").body[0]
     assert isinstance(function, ast.FunctionDef)
-    arguments = function.args
-    return tuple(each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))
+    return function.args

@@ -62,7 +62,7 @@ def _signatures(course: Course, session: Session) -> Iterator[Finding]:
     ):
         wanted = contract_names(written)
         try:
-            plan = planned(signature, wanted)
+            plan = planned(signature, written)
         except WrongResult:
             continue
         if plan.renamed:

@@ -168,7 +168,7 @@ def _inputs(session: Session, contract: Contract) -> Iterator[str]:
         return
     yield from (parameter.name for parameter in session.opened.call if parameter.name == "x")
     with suppress(WrongResult):
-        plan = plan_call(session.opened.call, contract_names(contract.call))
+        plan = plan_call(session.opened.call, contract.call)
         yield from (name for wanted, name in plan.renamed if wanted == "x")
 
 

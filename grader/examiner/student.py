@@ -15,7 +15,7 @@ from torch import Tensor
 from grader import tensors, wire
 from grader.attention import draw_tokens, draw_values
 from grader.checks.faults import Fault, Killed, TimedOut, WrongResult
-from grader.examiner.adapting import contract_names, plan_call, plan_construct
+from grader.examiner.adapting import plan_call, plan_construct
 from grader.examiner.answers import wrong_result
 from grader.examiner.attention import Attention
 from grader.examiner.module import CHECK_GAIN, Manner, encode_values
@@ -85,7 +85,7 @@ class Student:
     def _build(self, config: Mapping[str, float], manner: Manner, values: dict[str, Tensor] | None) -> Attention:
         """One built module: as its constructor left it, or prepared and given these values, in a single exchange."""
         opened = self._session.open()
-        plan = plan_construct(opened.construct, contract_names(self._contract.construct))
+        plan = plan_construct(opened.construct, self._contract.construct)
         for name in plan.missing:
             if name in config:
                 raise WrongResult(f"The constructor takes no argument for {name!r}.")
@@ -94,7 +94,7 @@ class Student:
         dtype = None if values is None else tensors.NAMES[manner.dtype]
         arrays = encode_values(values or {}, manner.dtype)
         built = self._session.ask(lambda seconds: wire.Build(args, kwargs, dtype, arrays, seconds), wire.Built)
-        call = plan_call(opened.call, contract_names(self._contract.call))
+        call = plan_call(opened.call, self._contract.call)
         attention = Attention(self._session, built, call, dict(config), manner)
         attention.remember(values or {})
         self._session.memory.setdefault(shapes_key(config), attention.shapes)
@@ -103,13 +103,13 @@ class Student:
     def takes(self, name: str) -> bool:
         """Whether the constructor has a parameter for this argument of the contract."""
         opened = self._session.open()
-        return name not in plan_construct(opened.construct, contract_names(self._contract.construct)).missing
+        return name not in plan_construct(opened.construct, self._contract.construct).missing
 
     @property
     def extra_arguments(self) -> tuple[str, ...]:
         """What its constructor demands beyond the contract."""
         opened = self._session.open()
-        return plan_construct(opened.construct, contract_names(self._contract.construct)).invented
+        return plan_construct(opened.construct, self._contract.construct).invented
 
     def _manner(self, config: Mapping[str, float]) -> Manner:
         if "manner" not in self._session.memory:

@@ -7,12 +7,12 @@ import pytest
 
 from grader import wire
 from grader.checks.faults import WrongResult
-from grader.examiner.adapting import Plan, contract_names, plan_call, plan_construct
+from grader.examiner.adapting import Plan, contract_defaults, contract_names, plan_call, plan_construct
 from grader.model import Outcome
 from grader.serving import KINDS
 
-CONSTRUCT = ("embed_dim", "num_heads", "dropout")
-CALL = ("x", "mask")
+CONSTRUCT = "embed_dim, num_heads, dropout=0.0"
+CALL = "x, mask=None"
 CONFIG: dict[str, wire.Value] = {"embed_dim": 24, "num_heads": 4, "dropout": 0.1}
 INPUTS: dict[str, wire.Value] = {"x": "X", "mask": "M"}
 
@@ -32,14 +32,14 @@ def signature(parameters: str) -> tuple[wire.Parameter, ...]:
     )
 
 
-def built(parameters: str, values: dict[str, wire.Value], wanted: tuple[str, ...] = CONSTRUCT) -> dict[str, Any]:
+def built(parameters: str, values: dict[str, wire.Value], wanted: str = CONSTRUCT) -> dict[str, Any]:
     """What a constructor with these parameters receives."""
     args, kwargs = plan_construct(signature(parameters), wanted).arguments(values)
     received: dict[str, Any] = function(parameters)(*args, **kwargs)
     return received
 
 
-def called(parameters: str, values: dict[str, wire.Value], wanted: tuple[str, ...] = CALL) -> dict[str, Any]:
+def called(parameters: str, values: dict[str, wire.Value], wanted: str = CALL) -> dict[str, Any]:
     """What a forward with these parameters receives."""
     args, kwargs = plan_call(signature(parameters), wanted).arguments(values)
     received: dict[str, Any] = function(parameters)(*args, **kwargs)
@@ -86,7 +86,7 @@ def test_a_constructor_receives_what_its_names_and_their_order_say(parameters, r
     "parameters", ["embed_dim, context_length", "embed_dim, block_size, dropout=0.0", "max_len, dim"]
 )
 def test_a_constructor_that_wants_to_know_the_longest_sequence_is_told_a_length(parameters):
-    got = built(parameters, {"embed_dim": 24}, ("embed_dim", "dropout"))
+    got = built(parameters, {"embed_dim": 24}, "embed_dim, dropout=0.0")
 
     assert 24 in got.values()
     assert next(value for name, value in got.items() if name in ("context_length", "block_size", "max_len")) >= 32
@@ -94,6 +94,28 @@ def test_a_constructor_that_wants_to_know_the_longest_sequence_is_told_a_length(
 
 def test_a_value_that_was_not_given_leaves_the_default():
     assert built("embed_dim, num_heads, dropout=0.7", {"embed_dim": 24, "num_heads": 4})["dropout"] == 0.7
+
+
+@pytest.mark.parametrize(
+    "parameters", ["d_model, heads, p", "dropout, embed_dim, num_heads", "*, dropout, embed_dim, heads"]
+)
+def test_a_value_that_was_not_given_but_is_demanded_is_the_contract_s_default(parameters):
+    received = built(parameters, {"embed_dim": 24, "num_heads": 4})
+
+    assert sorted(received.values()) == [0.0, 4, 24]
+
+
+def test_a_mask_that_is_demanded_is_none_when_there_is_none():
+    assert called("tokens, mask", {"x": "X"}) == {"tokens": "X", "mask": None}
+    assert called("tokens, mask", INPUTS) == {"tokens": "X", "mask": "M"}
+
+
+@pytest.mark.parametrize(
+    ("contract", "defaults"),
+    [("x", {}), (CALL, {"mask": None}), ("a, b=2, *, c, d='e', f=g", {"b": 2, "d": "e"}), ("a=b'', c=...", {})],
+)
+def test_the_defaults_of_a_contract(contract, defaults):
+    assert contract_defaults(contract) == defaults
 
 
 def test_a_constructor_without_a_place_for_an_argument_says_which_is_missing():
@@ -104,7 +126,7 @@ def test_a_constructor_without_a_place_for_an_argument_says_which_is_missing():
 
 
 def test_a_constructor_without_any_parameters_lacks_everything():
-    assert plan_construct((), CONSTRUCT).missing == CONSTRUCT
+    assert plan_construct((), CONSTRUCT).missing == contract_names(CONSTRUCT)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +206,8 @@ def test_forward_is_called_without_a_mask_when_there_is_none(parameters, receive
 def test_a_contract_with_three_inputs_keeps_them_apart():
     values: dict[str, wire.Value] = {"query": "Q", "key": "K", "value": "V"}
 
-    assert called("q, k, v", values, ("query", "key", "value", "mask")) == {"q": "Q", "k": "K", "v": "V"}
-    assert called("values, keys, queries", values, ("query", "key", "value")) == {
+    assert called("q, k, v", values, "query, key, value, mask=None") == {"q": "Q", "k": "K", "v": "V"}
+    assert called("values, keys, queries", values, "query, key, value") == {
         "values": "V",
         "keys": "K",
         "queries": "Q",
@@ -224,7 +246,7 @@ def test_any_claim_about_a_signature_gives_a_plan_or_a_wrong_result(kind, name):
         ("", ()),
         ("x", ("x",)),
         ("x, mask=None", ("x", "mask")),
-        ("embed_dim, num_heads, dropout=0.0", CONSTRUCT),
+        (CONSTRUCT, ("embed_dim", "num_heads", "dropout")),
         (" x ,mask = None, ", ("x", "mask")),
         ("x: Tensor, mask: Tensor | None = None", ("x", "mask")),
         ("x, *, mask=None", ("x", "mask")),
