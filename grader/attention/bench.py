@@ -83,9 +83,8 @@ class Bench:
 
     def tolerance(self, tolerance: float) -> float:
         """The relative error of a match of one token, also where outputs are rounded."""
-        if self.decimals is None or self.one_token is None:
-            return tolerance
-        return max(tolerance, 0.6 * 10.0**-self.decimals / float(self.one_token[1].abs().max()))
+        size = 0.0 if self.one_token is None else float(self.one_token[1].abs().max())
+        return tolerance if self.decimals is None or not size else max(tolerance, 0.6 * 10.0**-self.decimals / size)
 
     @property
     def is_silent(self) -> bool:

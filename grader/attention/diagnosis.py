@@ -31,7 +31,7 @@ from grader.attention.questions import Questions, questions
 from grader.attention.reference import Weights
 from grader.attention.search import Match, Search
 from grader.attention.subject import Factory, LocalSubject, NoAnswer, Subject
-from grader.attention.telling import is_readable, likeliest, told, without_echoes
+from grader.attention.telling import has_softmax, is_readable, likeliest, told, without_echoes
 
 TOLERANCE: Final = 1e-6
 """The relative error of a match, in float64: correct code that computes its scale in float32 comes within 1e-7."""
@@ -131,6 +131,7 @@ def diagnose_subjects(
         heads=heads,
         read=None if match is None or not is_readable(match) else partial(_read, match),
         scale=None if match is None else search.factor(match),
+        softmax=match is not None and has_softmax(match),
         generator=generator,
     )
     findings = without_echoes((*proven, *_unregistered(first.subject), *seen))

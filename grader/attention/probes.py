@@ -32,7 +32,13 @@ USUAL_LENGTHS: Final = (10, 8, 16, 32, 7, 20, 50, 64, 12, 100)
 
 
 def observe(
-    build: Factory, *, heads: bool, read: Read | None = None, scale: float | None = None, generator: Generator
+    build: Factory,
+    *,
+    heads: bool,
+    read: Read | None = None,
+    scale: float | None = None,
+    softmax: bool = False,
+    generator: Generator,
 ) -> list[Named]:
     """All that is plain to see, each mistake once.
 
@@ -42,6 +48,7 @@ def observe(
         read: reads the weights of a subject of the first size (`bench.FIRST_SIZE`), where its mathematics is known up
             to a constant scale.
         scale: what it multiplies scores by, for inputs of the first size; 1/sqrt(d_k) unless told.
+        softmax: whether its mathematics is known to have one.
         generator: where inputs come from.
     """
     try:
@@ -56,7 +63,7 @@ def observe(
     for probe in (
         other_sizes(build, subject, generator),
         other_masks(build, subject, generator),
-        large_inputs(subject, generator, softmax=read is not None and read(subject) is not None),
+        large_inputs(subject, generator, softmax=softmax),
         hidden_row(subject, generator),
         other_width(build, generator, heads=heads),
     ):

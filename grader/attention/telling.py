@@ -66,6 +66,14 @@ def is_readable(match: Match) -> bool:
     return match.variant == Variant(roles=match.variant.roles) and len(set(match.variant.roles) - {IDENTITY}) == 3
 
 
+def has_softmax(match: Match) -> bool:
+    """Whether the match has a softmax in it, over whatever axis."""
+    return match.variant.merge != "values" and match.variant.softmax in SOFTMAXES
+
+
+SOFTMAXES: Final = frozenset({"keys", "queries", "heads", "batch", "batch and heads", "twice", "global"})
+
+
 ECHOES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "attention-unused": frozenset({"dropout-never-on"}),
@@ -106,7 +114,7 @@ def _mistakes(search: Search, bench: Bench, match: Match, *, heads: bool) -> Mis
         found += [(ids, {}) for ids in _without_attention(bench, match, heads=heads)]
     else:
         of_roles = _of_roles(match)
-        found += [*_of_layout(match, heads=heads, explained=bool(of_roles)), *of_roles]
+        found += [*_of_layout(bench, match, heads=heads, explained=bool(of_roles)), *of_roles]
     found += [(ids, {}) for ids in names(match.variant) if ids != ("attention-unused",)]
     if scale := search.scale_ids(match):
         found.append((scale, _about_scale(match)))
@@ -145,7 +153,7 @@ def _without_attention(bench: Bench, match: Match, *, heads: bool) -> list[tuple
     return [("attention-unused", "loop-discards-heads"), ("output-projection-missing",)]
 
 
-def _of_layout(match: Match, *, heads: bool, explained: bool) -> Mistakes:
+def _of_layout(bench: Bench, match: Match, *, heads: bool, explained: bool) -> Mistakes:
     """What the layout says; without heads, a layer whose role another plays is `explained`."""
     layout = match.layout
     found: Mistakes = []
@@ -159,7 +167,10 @@ def _of_layout(match: Match, *, heads: bool, explained: bool) -> Mistakes:
     if layout.output is None and heads:
         # One big head: its values' projection, put after attention instead of before, is an output projection.
         same = ("value-not-projected",) if match.variant.split == "none" else ()
-        found.append((("output-projection-missing", *same), {}))
+        if meant := _left_over(bench, match, at_least=FIRST_SIZE.embed_dim**2):
+            found.append((("output-projection-unused", "output-projection-missing", *same), {"unused": meant[0]}))
+        else:
+            found.append((("output-projection-missing", *same), {}))
     if layout.output is not None and layout.output.idle and (heads or not explained):
         ids = ("output-projection-unused",) if heads else ("layers-unused", "output-projection-unused")
         found.append((ids, {"unused": " and ".join(layout.output.paths[:2])}))
@@ -222,14 +233,14 @@ EXPLAIN_UNUSED: Final = frozenset(
 """Mistakes by which some layer is left without a use."""
 
 
-def _left_over(bench: Bench, match: Match) -> list[str]:
-    """Matrices that are in no part of the layout."""
+def _left_over(bench: Bench, match: Match, *, at_least: int = 0) -> list[str]:
+    """Matrices that are in no part of the layout, with so many elements at least."""
     output = match.layout.output
     places = [places for block in match.layout.blocks for places in (block.rows, block.biases)]
     places += [output.columns, output.biases] if output is not None else []
     known = set(torch.cat([each.flatten() for each in places]).tolist()) if places else set()
     matrices = [leaf for leaf in lay_out(shapes_of(bench.subject.values)) if len(leaf.shape) > 1]
-    return [leaf.path for leaf in matrices if leaf.offset not in known]
+    return [leaf.path for leaf in matrices if leaf.offset not in known and leaf.size >= at_least]
 
 
 def _seen(id_: str, what: str, paths: list[str]) -> Named:

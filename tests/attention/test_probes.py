@@ -34,6 +34,7 @@ def seen(made: Callable[..., nn.Module], *, known: bool = False, heads: bool = T
         factory(made, heads=heads),
         heads=heads,
         read=read if known else None,
+        softmax=known,
         generator=torch.Generator().manual_seed(5),
     )
     return {named.id: named for named in found}
