@@ -164,15 +164,15 @@ def _of_layout(bench: Bench, match: Match, *, heads: bool, explained: bool) -> M
         found.append((("heads-list-multiplied", "heads-share-weights"), {}))
     if width > FIRST_SIZE.embed_dim:
         found.append((("heads-full-width",), {"features of all heads together": width}))
+    # One big head: its values' projection, put after attention instead of before, is an output projection.
+    same = ("value-not-projected",) if match.variant.split == "none" else ()
     if layout.output is None and heads:
-        # One big head: its values' projection, put after attention instead of before, is an output projection.
-        same = ("value-not-projected",) if match.variant.split == "none" else ()
         if meant := _left_over(bench, match, at_least=FIRST_SIZE.embed_dim**2):
             found.append((("output-projection-unused", "output-projection-missing", *same), {"unused": meant[0]}))
         else:
             found.append((("output-projection-missing", *same), {}))
     if layout.output is not None and layout.output.idle and (heads or not explained):
-        ids = ("output-projection-unused",) if heads else ("layers-unused", "output-projection-unused")
+        ids = ("output-projection-unused", *same) if heads else ("layers-unused", "output-projection-unused")
         found.append((ids, {"unused": " and ".join(layout.output.paths[:2])}))
     return found
 
@@ -256,7 +256,7 @@ def _observed(search: Search, bench: Bench, matches: tuple[Match, ...]) -> Itera
         yield Named(id="output-rounded", certainty="observed", evidence={"decimals": bench.decimals})
     if bench.silent is not None and matches:
         explaining = search.ways_to(bench.silent, matches[0])
-        if "zero times inf" in explaining and "-inf" not in explaining:
+        if "zero times inf" in explaining and not {"-inf", matches[0].way} & set(explaining):
             ids = dict.fromkeys(WRONG[name][1][0] for name in explaining if name in WRONG)
             others = tuple(id_ for id_ in ids if id_ != "mask-zero-times-inf")
             yield Named(id="mask-zero-times-inf", certainty="observed", alternatives=others)
