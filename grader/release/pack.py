@@ -2,7 +2,8 @@
 
     README.md                                  the handout, and how to check one's own work
     self_attention.py, self_attention.ipynb    the starter, twice
-    assignments/self-attention/                the settings and the public checks, for `grade check`
+    assignments/self-attention/                the settings, the public checks and the assignment's own templates, for
+                                               `grade check`
 
 Nothing is copied and then cleaned: each file is made from what may be in it. Then all of them are searched for what may
 not (`grader.release.scanning`), and nothing is handed out when anything is found.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from grader.assignments import SETTINGS
 from grader.errors import ConfigurationError, ProblemsFound
@@ -24,6 +26,8 @@ from grader.release.starter import starter
 
 PACKAGE = "attention-grader"
 """What students install, unless they are told something else."""
+TEMPLATES = frozenset({".html", ".md", ".txt"})
+"""How the names of templates end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ def build(assignment: Assignment, *, install: str = PACKAGE) -> Pack:
         f"{module}.ipynb": notebook(assignment, begun.source, install=install),
         f"{place}/{SETTINGS}": rendered(tomllib.loads((assignment.folder / SETTINGS).read_text("utf-8"))).encode(),
         **{f"{place}/checks/{name}": own.source.encode() for name, own in checks.items() if own.source},
+        **{f"{place}/templates/{file.name}": file.read_bytes() for file in _templates(assignment)},
     }
     known = secrets(
         withheld=[part for own in checks.values() for part in own.withheld],
@@ -82,6 +87,12 @@ def _checks(assignment: Assignment) -> dict[str, Published]:
         file.name: published(file.read_text("utf-8"), public)
         for file in sorted((assignment.folder / "checks").glob("test_*.py"))
     }
+
+
+def _templates(assignment: Assignment) -> list[Path]:
+    """What its feedback is written with, where that is not ours."""
+    found = sorted((assignment.folder / "templates").glob("*"))
+    return [file for file in found if file.suffix in TEMPLATES and file.is_file() and not file.is_symlink()]
 
 
 def _visible_before(spec: CheckSpec, by_id: dict[str, CheckSpec]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ SALT: Final = re.compile(r"(?<![0-9a-fA-F])[0-9a-f]{64}(?![0-9a-fA-F])")
 """What the file of stored attempts derives all random inputs from."""
 
 FORBIDDEN: Final = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", "solutions", "accepted"})
-SUFFIXES: Final = frozenset({".py", ".ipynb", ".md", ".toml"})
+SUFFIXES: Final = frozenset({".py", ".ipynb", ".md", ".toml", ".html", ".txt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from itertools import islice
 from typing import Final
 
 from grader.model import Cohort, Entity, IgnoredFile, Outcome, Place, Status
+from grader.reports import templating
 from grader.reports.markdown import student_comment
-from grader.reports.templating import Caps, fit, markdown
+from grader.reports.templating import markdown
 from grader.reports.texts import TEXTS
 from grader.reports.views import StudentView, student_views
 from grader.reports.wording import count, number, position, show, visible
@@ -58,14 +59,12 @@ def render(cohort: Cohort, *, prefix: str = "", room: int = BUDGET) -> dict[str,
 
 def summary(cohort: Cohort, views: list[StudentView], room: int = BUDGET) -> bytes:
     """What became of each assignment, what that is worth, and then each student's report as far as there is room."""
-    template = markdown().get_template("ci.md")
+    own = {view.templates for view in views}
+    environment = markdown(own.pop() if len(own) == 1 else None)
     hidden = any(check.spec.hidden for grade in cohort.grades for check in grade.checks)
     level = cohort.isolation.level.value if any(grade.attempt for grade in cohort.grades) else ""
 
-    def draw(caps: Caps) -> str:
-        return template.render(views=views, caps=caps, hidden=hidden, level=level)
-
-    parts = [fit(draw, min(_HEAD, room))]
+    parts = [templating.render(environment, "ci.md", min(_HEAD, room), views=views, hidden=hidden, level=level)]
     if len(parts[0]) > room:
         return b""
     rest = f"{TEXTS['ci.left-out']}\n".encode()

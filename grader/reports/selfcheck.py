@@ -6,7 +6,7 @@ import msgspec
 
 from grader.model import Assignment, Entity, Grade, Match
 from grader.reports.pages import student_page
-from grader.reports.templating import Caps, fit, html, plain
+from grader.reports.templating import html, plain, render
 from grader.reports.texts import TEXTS
 from grader.reports.views import StudentView, student_view
 
@@ -39,22 +39,15 @@ def checked(grade: Grade, assignment: Assignment, match: Match) -> Checked:
 
 def text(one: Checked) -> str:
     """For a terminal, at most so wide as e-mails are."""
-    template = plain().get_template("selfcheck.txt")
-
-    def draw(caps: Caps) -> str:
-        return template.render(view=one.view, target=one.target, file=one.file, caps=caps)
-
-    return fit(draw, TEXT_BUDGET).decode()
+    shown = {"view": one.view, "target": one.target, "file": one.file}
+    return render(plain(one.view.templates), "selfcheck.txt", TEXT_BUDGET, **shown).decode()
 
 
 def card(several: tuple[Checked, ...]) -> str:
     """For the output of a notebook's cell: a piece of HTML that needs nothing else."""
-    template = html().get_template("selfcheck.html")
-
-    def draw(caps: Caps) -> str:
-        return template.render(checked=several, caps=caps)
-
-    return fit(draw, CARD_BUDGET).decode()
+    budget = CARD_BUDGET // max(1, len(several))
+    cards = (render(html(one.view.templates), "selfcheck.html", budget, checked=(one,)) for one in several)
+    return b"".join(cards).decode()
 
 
 def problem(message: str, hint: str | None) -> tuple[str, str]:

@@ -244,6 +244,27 @@ def test_a_public_check_that_calls_a_hidden_one_is_refused(course: Assignment) -
     assert any("test_weights_sum_to_one" in problem for problem in caught.value.problems)
 
 
+def test_templates_of_the_assignment_s_own_go_along_and_nothing_else_beside_them(course: Assignment) -> None:
+    own = course.folder / "templates"
+    own.mkdir()
+    (own / "selfcheck.txt").write_text("Dear student, {{ view.correct }} are correct.\n")
+    (own / "notes.docx").write_text("who cheated last year")
+    (own / "linked.md").symlink_to(course.folder / "README.md")
+    files = build(again(course)).files
+
+    assert {path: content for path, content in files.items() if "templates" in path} == {
+        f"assignments/{course.id}/templates/selfcheck.txt": b"Dear student, {{ view.correct }} are correct.\n"
+    }
+
+
+def test_a_template_that_gives_the_solution_away_is_refused(course: Assignment) -> None:
+    own = course.folder / "templates"
+    own.mkdir()
+    (own / "student.md").write_text("Write `weights = torch.softmax(scores, dim=-1)`.\n")
+    with pytest.raises(ProblemsFound, match="student.md: a line of the solution"):
+        build(again(course))
+
+
 def test_an_assignment_without_a_handout_or_without_public_checks_is_refused(course: Assignment) -> None:
     (course.folder / "README.md").rename(course.folder / "elsewhere.md")
     with pytest.raises(ConfigurationError, match="has no handout"):

@@ -205,3 +205,25 @@ def test_a_syntax_error_is_a_verdict_with_its_line(pack: Path, check: Any, solut
     assert "0 of 9 public checks" in done.stdout
     assert "yntax error" in done.stdout
     assert "attention.py, line " in done.stdout
+
+
+def test_an_assignment_s_own_template_is_what_the_student_reads(pack: Path, check: Any, solution: Any) -> None:
+    templates = pack / "assignments" / "self-attention" / "templates"
+    templates.mkdir()
+    (templates / "selfcheck.txt").write_text("{{ view.correct }} correct, says {{ target }} in {{ file }}\n")
+    (pack / "attention.py").write_text(solution("reference"))
+    done = check("attention.py", folder=pack)
+
+    assert done.stdout.splitlines()[0] == "9 correct, says SelfAttention in attention.py"
+
+
+def test_a_template_that_cannot_be_used_is_named_with_its_line(pack: Path, check: Any, solution: Any) -> None:
+    templates = pack / "assignments" / "self-attention" / "templates"
+    templates.mkdir()
+    (templates / "selfcheck.txt").write_text("fine\n{{ view.nonsense }}\n")
+    (pack / "attention.py").write_text(solution("reference"))
+    done = check("attention.py", folder=pack)
+
+    assert done.returncode == 2
+    assert "selfcheck.txt: line 2" in done.stderr
+    assert "Traceback" not in done.stderr
