@@ -261,7 +261,7 @@ def test_a_template_that_gives_the_solution_away_is_refused(course: Assignment) 
     own = course.folder / "templates"
     own.mkdir()
     (own / "student.md").write_text("Write `weights = torch.softmax(scores, dim=-1)`.\n")
-    with pytest.raises(ProblemsFound, match="student.md: a line of the solution"):
+    with pytest.raises(ProblemsFound, match=r"student\.md: a line of the solution"):
         build(again(course))
 
 
