@@ -79,7 +79,9 @@ class Bench:
             flat = elements(self.subject.values)
         finally:
             self.subject.load(kept)
-        return Trial(x, None, output, heads=self.num_heads, elements=flat)
+        trial = Trial(x, None, output, heads=self.num_heads, elements=flat)
+        trial.decimals = self.decimals
+        return trial
 
     def tolerance(self, tolerance: float) -> float:
         """The relative error of a match of one token, also where outputs are rounded."""

@@ -14,6 +14,9 @@ _POINTS: Final = 41
 """Points of one zoom: it narrows the interval twentyfold."""
 _ZOOMS: Final = 10
 """Twenty to the tenth leaves nothing of a float64's 53 bits to find."""
+_PROGRESS: Final = 0.5
+"""What must be left of the error after a zoom for another: near a match, a twentieth of the width has a twentieth of the
+error; near other minima nothing gets much better."""
 _STARTS: Final = 2
 """Local minima worth a zoom: the error may have more than one."""
 
@@ -56,7 +59,9 @@ def _zoom(errors: Errors, low: float, high: float) -> tuple[float, float]:
         found = errors(points)
         if found is None:
             break
-        place = int(found.argmin())
+        place, before = int(found.argmin()), least
         best, least = float(points[place]), float(found[place])
+        if least > _PROGRESS * before:
+            break
         low, high = float(points[max(place - 1, 0)]), float(points[min(place + 1, _POINTS - 1)])
     return best, least

@@ -114,7 +114,8 @@ def _mistakes(search: Search, bench: Bench, match: Match, *, heads: bool) -> Mis
         found += [(ids, {}) for ids in _without_attention(bench, match, heads=heads)]
     else:
         of_roles = _of_roles(match)
-        found += [*_of_layout(bench, match, heads=heads, explained=bool(of_roles)), *of_roles]
+        of_layout = _of_layout(bench, match, heads=heads, explained=bool(of_roles))
+        found += _with_one_layer(match, of_layout) or [*of_layout, *of_roles]
     found += [(ids, {}) for ids in names(match.variant) if ids != ("attention-unused",)]
     if scale := search.scale_ids(match):
         found.append((scale, _about_scale(match)))
@@ -127,6 +128,16 @@ def _mistakes(search: Search, bench: Bench, match: Match, *, heads: bool) -> Mis
     for ids, evidence in found:
         merged.setdefault(ids[0], (ids, evidence))
     return list(merged.values())
+
+
+def _with_one_layer(match: Match, of_layout: Mistakes) -> Mistakes:
+    """One big head in which a single layer serves: most likely the output's, and nothing is projected before it."""
+    query, key, value = match.variant.roles
+    if match.variant.split != "none" or not (query == key == IDENTITY != value):
+        return []
+    without_output = [ids for ids, _ in of_layout if ids[0].startswith("output-projection-")]
+    others = [each for each in of_layout if each[0] not in without_output]
+    return [(("no-projections", *without_output[0]), {}), *others] if without_output else []
 
 
 def _about_scale(match: Match) -> Evidence:
