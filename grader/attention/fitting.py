@@ -16,7 +16,8 @@ _ZOOMS: Final = 10
 """Twenty to the tenth leaves nothing of a float64's 53 bits to find."""
 _PROGRESS: Final = 0.5
 """What must be left of the error after a zoom for another: near a match, a twentieth of the width has a twentieth of the
-error; near other minima nothing gets much better."""
+error, unless the last one was near by luck; near other minima nothing gets much better."""
+_STALLS: Final = 2
 _STARTS: Final = 2
 """Local minima worth a zoom: the error may have more than one."""
 
@@ -54,6 +55,7 @@ def _minima(errors: Tensor) -> list[int]:
 
 def _zoom(errors: Errors, low: float, high: float) -> tuple[float, float]:
     best = least = float("inf")
+    stalled = 0
     for _ in range(_ZOOMS):
         points = torch.linspace(low, high, _POINTS, dtype=torch.float64)
         found = errors(points)
@@ -61,7 +63,8 @@ def _zoom(errors: Errors, low: float, high: float) -> tuple[float, float]:
             break
         place, before = int(found.argmin()), least
         best, least = float(points[place]), float(found[place])
-        if least > _PROGRESS * before:
+        stalled = stalled + 1 if least > _PROGRESS * before else 0
+        if stalled == _STALLS:
             break
         low, high = float(points[max(place - 1, 0)]), float(points[min(place + 1, _POINTS - 1)])
     return best, least
