@@ -10,7 +10,7 @@ grade: .venv/grading
 	$(BIN)/grade submissions/
 
 test: .venv/developing browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: .venv/developing
 	$(BIN)/ruff format --check

@@ -80,6 +80,7 @@ ECHOES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "loop-discards-heads": frozenset({"dropout-never-on"}),
         "parameters-made-in-forward": frozenset({"not-repeatable"}),
         "mask-stale-cache": frozenset({"answers-depend-on-history"}),
+        "syntax-error": frozenset({"notebook-cell-failed"}),
     }
 )
 """What is only the echo of another mistake."""

@@ -122,7 +122,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         store=root / "store" / "attempts.sqlite",
         executor=lambda wanted: LocalExecutor(wanted, jobs=2),
     )
-    before, observer = digests(CORPUS), Keeping()
+    before, observer, elders = digests(CORPUS), Keeping(), {*children()}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(working)
         patch.setattr(tempfile, "tempdir", str(temporary))
@@ -130,7 +130,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield Run(
             cohort=cohort,
             attempts=tuple(observer.attempts),
-            children=tuple(children()),
+            children=tuple({*children()} - elders),
             processes=tuple(processes(str(root), MARK)),
             files_left=tuple(str(path) for folder in (working, temporary) for path in folder.rglob("*")),
             corpus_before=before,

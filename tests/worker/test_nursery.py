@@ -276,14 +276,21 @@ def slowness() -> float:
 @pytest.mark.parametrize("life", [bomb, restless_bomb, daemonise, stop, ignore_every_signal])
 def test_a_family_is_gone_a_second_after_it_was_ended(life, namespaces, grouping, plan, home, badge):
     """As a notebook's process, which may fork. The second is one of a machine that does nothing else: where others
-    compute as well, everything takes longer, and what plain work takes just before and just after says how much."""
+    compute as well, everything takes longer, and what plain work takes just before and just after says how much. What
+    others do meanwhile is not seen by that: who was late by chance is not late three times."""
     chosen = lockdown.survey() if namespaces else plan
     if namespaces and not chosen.own_root:
         pytest.skip("no namespaces can be made here")
     if os.geteuid() == 0 and chosen.users is None and (not grouping or cgroups.why_not()):
         pytest.skip("nothing limits how many processes root may have here")
+
+    assert any(ends_within_a_second(life, chosen, grouping, home, badge) for _ in range(3))
+
+
+def ends_within_a_second(life, plan, grouping, home, badge):
+    """Let a child live such a life for half a second, and end it and its family; nobody may be left."""
     forkserver.become_subreaper()
-    elders, nursery = forkserver.children(), Nursery(chosen, memory=MEMORY)
+    elders, nursery = forkserver.children(), Nursery(plan, memory=MEMORY)
     nursery._grouping = grouping
     slow = slowness()
     entered, told = os.pipe()
@@ -310,4 +317,4 @@ def test_a_family_is_gone_a_second_after_it_was_ended(life, namespaces, grouping
 
     assert before >= (20 if life in (bomb, restless_bomb) else 1)
     assert after == []
-    assert seconds < max(slow, slowness())
+    return seconds < max(slow, slowness())
