@@ -15,8 +15,8 @@ _POINTS: Final = 41
 _ZOOMS: Final = 10
 """Twenty to the tenth leaves nothing of a float64's 53 bits to find."""
 _PROGRESS: Final = 0.5
-"""What must be left of the error after a zoom for another: near a match, a twentieth of the width has a twentieth of the
-error, unless the last one was near by luck; near other minima nothing gets much better."""
+"""What may be left of the error after a zoom if there is to be another: near a match, a twentieth of the width has a
+twentieth of the error, unless the last one was near by luck; near other minima nothing gets much better."""
 _STALLS: Final = 2
 _STARTS: Final = 2
 """Local minima worth a zoom: the error may have more than one."""

@@ -301,7 +301,7 @@ SEVERAL: dict[frozenset[str], type[Textbook]] = {
 }
 
 
-@pytest.mark.parametrize("names", SEVERAL, ids=" + ".join)
+@pytest.mark.parametrize("names", SEVERAL, ids=lambda names: " + ".join(sorted(names)))
 def test_several_mistakes_at_once_are_each_proven(names: frozenset[str]) -> None:
     found = diagnose(SEVERAL[names])
 
