@@ -52,11 +52,6 @@ UNHURRIED: Final = Limits(seconds=3600, check_seconds=600, import_seconds=600)
 LOOKS: Final = 4
 """How often forgotten imports are supplied at most; each time may uncover another."""
 
-NOT_ASKED_AGAIN: Final = Flag(
-    id="not-asked-again",
-    message="Most of the time for this submission was used up, so no second worker was asked the same.",
-)
-
 SAID_BY_A_CHECK: Final = frozenset({"not-repeatable", "dropout-in-eval"})
 """Findings of checks that a submission's answers change; one of them is enough."""
 
@@ -202,7 +197,7 @@ class Examiner(Fixtures):
         proof = self._proof
         traced = traced_flags(course, order, session)
         spent = self._costs(course, session)
-        flags = self._ask_again(course, order, session, post, results)
+        self._ask_again(course, order, session, post, results)
         findings, mishaps = without_echoes((*self.notebook.findings(), *spent)), self.notebook.flags
         supplied, second = self._look_again(course, order, session, post)
         post.send(
@@ -216,7 +211,7 @@ class Examiner(Fixtures):
                 output=session.output,
                 findings=findings,
                 warnings=order.match.warnings,
-                flags=(*flags, *traced, *proof.flags, *mishaps),
+                flags=(*traced, *proof.flags, *mishaps),
                 unexplained=proof.unexplained,
                 pictures=proof.pictures,
             )
@@ -273,7 +268,7 @@ class Examiner(Fixtures):
 
     def _ask_again(
         self, course: Course, order: Order, session: Session, post: Post, results: tuple[CheckResult, ...]
-    ) -> tuple[Flag, ...]:
+    ) -> None:
         """Ask a second worker some of the same; if it answers differently, checks look at it too, and the worse counts.
 
         Those that did not pass before need not: there is nothing worse. It is looked at in the worker that gave the
@@ -281,15 +276,13 @@ class Examiner(Fixtures):
         say about that worker is no finding of its own: why they say it is known.
         """
         if not session.record.calls:
-            return ()
-        if not session.has_time_for_another_look():
-            return (NOT_ASKED_AGAIN,)
+            return
         name = f"{order.seed}:again"
-        dice, other = random.Random(name), session.again(seed=seed_of(name))
+        dice, other = random.Random(name), session.another_look(seed=seed_of(name))
         in_doubt = any(result.outcome is not Outcome.PASSED for result in results)
         repetition = repeat(session.record, other, dice, in_doubt=in_doubt)
         if repetition.agrees:
-            return ()
+            return
         first, found = {result.check: result for result in results}, self.notebook
         self.notebook = Notebook()
         self.sitting = Sitting(other, course.contract, order.policy_hits, name)
@@ -304,7 +297,6 @@ class Examiner(Fixtures):
         )
         self.notebook = found
         self._note(repetition)
-        return ()
 
     def _note(self, repetition: Repetition) -> None:
         known = {each.id for each in self.notebook.findings()}

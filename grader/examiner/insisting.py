@@ -14,11 +14,13 @@ from grader.examiner.answers import decoded_array
 
 TIMES: Final = (8, 9, 10, 11, 12)
 """How often such a worker is asked: many times, so that one wrong answer in ten shows, and never a known number."""
+HURRIED: Final = (2, 3)
+"""How often it is asked where that would take too long."""
 
 
-def times(dice: random.Random) -> int:
+def times(dice: random.Random, *, hurried: bool = False) -> int:
     """How often to ask this time."""
-    return dice.choice(TIMES)
+    return dice.choice(HURRIED if hurried else TIMES)
 
 
 def believed(answers: Sequence[wire.Returned]) -> wire.Returned:

@@ -23,6 +23,7 @@ left out, since they magnify rounding, which may depend on where in memory a ten
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -78,23 +79,30 @@ class Repetition:
 
 
 def repeat(record: Record, session: Session, dice: random.Random, *, in_doubt: bool = False) -> Repetition:
-    """Ask the session's worker, a fresh one, a sample of the record; all of it when `in_doubt`."""
+    """Ask the session's worker, a fresh one, a sample of the record; all of it when `in_doubt`.
+
+    It may take as long as a submission may in all. Whoever is slower is asked as much as there is time for.
+    """
     sample = choose(record.calls, dice, everything=in_doubt)
-    builds = unique(asked.build for asked in sample)
-    dice.shuffle(builds)
     order = [*sample, *dice.sample(sample, len(sample) * TWICE // CALLS)]
     dice.shuffle(order)
-    different = narrow_different = 0
+    until = time.monotonic() + session.seconds
+    modules: dict[int, int] = {}
+    asked = different = narrow_different = 0
     try:
-        modules = [_built(session, build) for build in builds]
-        for asked in order:
-            number = modules[_index(builds, asked.build)]
-            different += not agree(asked.essence, _answer(session, number, asked.call))
+        for each in order:
+            number = modules.get(id(each.build))
+            if number is None:
+                number = modules[id(each.build)] = _built(session, each.build)
+            asked += 1
+            different += not agree(each.essence, _answer(session, number, each.call))
+            if time.monotonic() > until:
+                break
     except Fault:  # the first worker built it, and was not late, nor ended
         different += 1
     else:
-        narrow_different = sum(_differs_when_narrow(session, asked) for asked in sample[:NARROW])
-    return Repetition(len(order), different, narrow_different)
+        narrow_different = sum(_differs_when_narrow(session, each) for each in sample[:NARROW])
+    return Repetition(asked, different, narrow_different)
 
 
 def choose(calls: Sequence[Asked], dice: random.Random, *, everything: bool = False) -> list[Asked]:
@@ -157,10 +165,6 @@ def _is_tame(call: wire.Call) -> bool:
     arrays = (value for value in (*call.args, *call.kwargs.values()) if isinstance(value, wire.Array))
     tokens = (decoded_array(array) for array in arrays if array.data)
     return all(float(each.abs().max()) <= TAME for each in tokens if each.is_floating_point())
-
-
-def _index(builds: list[wire.Build], build: wire.Build) -> int:
-    return next(index for index, each in enumerate(builds) if each is build)
 
 
 def _built(session: Session, build: wire.Build) -> int:

@@ -32,7 +32,7 @@ NOTEBOOK_PATIENCE = 12.0
 """Seconds beyond a notebook's budget: it is the worker that keeps that, and stops each cell."""
 
 ANOTHER_LOOK = 2.0
-"""How much time must be left for looking at all of a submission once more, measured in what it has taken so far."""
+"""How much longer than a submission may take in all a second worker may answer: once for the same, once for checks."""
 
 CELLS_CAP = 100
 
@@ -130,10 +130,16 @@ class Session:
         other._definitions_only = self.loading in (Loading.DEFINITIONS, Loading.NOTHING)
         return other
 
-    def has_time_for_another_look(self) -> bool:
-        """Whether as much as was done so far could be done once more, with some to spare."""
-        left = self._job_deadline - time.monotonic()
-        return left >= ANOTHER_LOOK * (self._limits.seconds - left)
+    def another_look(self, *, seed: int) -> Session:
+        """Another session with time of its own: whoever takes long is looked at again all the same."""
+        other = self.again(seed=seed)
+        other._job_deadline = time.monotonic() + ANOTHER_LOOK * self._limits.seconds
+        return other
+
+    @property
+    def seconds(self) -> float:
+        """How long a submission may take in all."""
+        return self._limits.seconds
 
     def begin_check(self, *, at_most: float = math.inf) -> None:
         """Start the clock of a check, or of something that may take less than one."""
@@ -176,10 +182,11 @@ class Session:
             raise
 
     def _times(self, question: wire.Question) -> int:
-        """How often to ask it: once, unless it is to be insisted on. Whoever is slow as well may be late for that."""
+        """How often to ask it: once, unless it is insisted on; less often when the check is running out of time."""
+        hurried = self._check_deadline - time.monotonic() < self._limits.check_seconds / 2
         if self.insistence is None or not self.record.covers(self.generation, question):
             return 1
-        return insisting.times(self.insistence)
+        return insisting.times(self.insistence, hurried=hurried)
 
     def _open_first(self) -> None:
         first: Fault | None = None

@@ -24,6 +24,9 @@ from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Repo
 from grader.submissions.excerpts import excerpts
 from grader.walls import NOT_LOCKED
 
+LOOKS: Final = 3.0
+"""How many times as long as a submission may take it takes at most, with all that a second worker is asked."""
+
 GRACE: Final = 30.0
 """Seconds beyond a submission's own budget after which the host stops waiting for the examiner."""
 
@@ -121,7 +124,8 @@ class Examination:
             theirs.close()
             try:
                 execution = 0.0 if self._notebook is None else self._notebook.budget.seconds + GRACE
-                self._converse(Post(ours, FromExaminer), started + execution + limits.seconds * self._budgets + GRACE)
+                looks = LOOKS * limits.seconds * self._budgets
+                self._converse(Post(ours, FromExaminer), started + execution + looks + GRACE)
             finally:
                 try:
                     self._rooms.end(examiner)

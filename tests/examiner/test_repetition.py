@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -291,10 +292,32 @@ def test_only_calls_of_prepared_modules_are_insisted_on(tmp_path):
     assert second == array(1.0, 1.0, 1.0)
 
 
-def test_there_is_time_for_another_look_until_a_third_is_used_up(tmp_path):
-    def has_time(used: float) -> bool:
-        session = Session(InProcess(tmp_path), Match(file="a.py", target="A"), Limits(seconds=30), seed=5)
-        session._job_deadline -= used
-        return session.has_time_for_another_look()
+def test_whoever_has_used_up_the_time_is_looked_at_again_all_the_same(tmp_path):
+    session = Session(InProcess(tmp_path), Match(file="a.py", target="A"), Limits(seconds=30), seed=5)
+    session._job_deadline -= 29.9
+    other = session.another_look(seed=6)
 
-    assert [has_time(used) for used in (0.0, 9.0, 11.0, 30.0)] == [True, True, False, False]
+    assert other._job_deadline - time.monotonic() > 59
+
+
+def test_whoever_is_slow_is_asked_again_as_much_as_there_is_time_for(tmp_path, monkeypatch):
+    first = examined(tmp_path, "right")
+    monkeypatch.setattr(Session, "seconds", 0.0)
+    again = repeat(first.record, first.again(seed=6), random.Random("x"), in_doubt=True)
+
+    assert again.agrees
+    assert again.asked == 1 < len(first.record.calls)
+
+
+@pytest.mark.parametrize(("used", "numbers"), [(0.0, insisting.TIMES), (6.0, insisting.HURRIED)])
+def test_a_check_that_runs_out_of_time_is_insisted_on_all_the_same(tmp_path, used, numbers):
+    session = examined(tmp_path, "x.new_full((3,), float(self.calls))")
+    session.insistence = random.Random(0)
+    module = session.ask(lambda s: build(s), wire.Built).module
+    session.begin_check()
+    session._check_deadline -= used
+    before = int(tensors.decode(session.ask(lambda s: call(module), wire.Returned).value)[0])
+    asked = session._times(call(module))
+
+    assert before >= 1
+    assert asked in numbers
