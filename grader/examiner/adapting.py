@@ -115,7 +115,8 @@ def plan_call(signature: tuple[wire.Parameter, ...], contract: str) -> Plan:
 def _plan(signature: tuple[wire.Parameter, ...], contract: str, *, extra: dict[str, str], what: str) -> Plan:
     wanted, known = contract_names(contract), contract_defaults(contract)
     named = [parameter for parameter in signature if parameter.kind not in ("args", "kwargs")]
-    meaning = _by_name(named, wanted, extra)
+    by_name = _by_name(named, wanted, extra)
+    meaning = {**by_name}
     open_ends = {parameter.kind for parameter in signature}
     left = [name for name in wanted if name not in meaning.values()]
     invented = tuple(each.name for each in named if each.required and each.name.lower() in LENGTHS)
@@ -135,7 +136,7 @@ def _plan(signature: tuple[wire.Parameter, ...], contract: str, *, extra: dict[s
         keyword += [(name, name) for name in left]
         left = []
     renamed = tuple((wish, name) for name, wish in meaning.items() if name != wish)
-    demanded = {meaning[parameter.name] for parameter in named if parameter.required and parameter.name in meaning}
+    demanded = {by_name[parameter.name] for parameter in named if parameter.required and parameter.name in by_name}
     defaults = tuple((name, known[name]) for name in sorted(demanded & known.keys()))
     return Plan(positional, tuple(keyword), tuple(left), renamed, invented, defaults)
 

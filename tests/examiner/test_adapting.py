@@ -105,6 +105,12 @@ def test_a_value_that_was_not_given_but_is_demanded_is_the_contract_s_default(pa
     assert sorted(received.values()) == [0.0, 4, 24]
 
 
+def test_what_is_demanded_under_a_name_that_means_nothing_is_not_given_a_default():
+    plan = plan_construct(signature("embed_dim, num_heads, temperature"), CONSTRUCT)
+
+    assert plan.arguments({"embed_dim": 24, "num_heads": 4}) == ((24, 4), {})
+
+
 def test_a_mask_that_is_demanded_is_none_when_there_is_none():
     assert called("tokens, mask", {"x": "X"}) == {"tokens": "X", "mask": None}
     assert called("tokens, mask", INPUTS) == {"tokens": "X", "mask": "M"}

@@ -278,7 +278,6 @@ def test_a_class_without_a_method_forward_is_told_so(tmp_path: Path) -> None:
 # -- what has no name, and is explained all the same -------------------------------------------------------------------
 
 REMARKS = [
-    ("'dropout' needs a default value", changed("alone", ("dropout=0.0", "dropout"))),
     ("'scale' needs a default value", changed("alone", ("dropout=0.0", "*, scale"))),
     (
         "mask is None then",
