@@ -45,6 +45,9 @@ EVALUATIONS: Final = 3000
 FITTING: Final = 1500
 """What may be tried beyond that to find a number without a name."""
 
+MOST_EVALUATIONS: Final = 5000
+"""What may be tried in all, whatever for: less than two seconds of computing."""
+
 MOST_CHANGES: Final = 4
 MOST_CHANGES_OF_VALUES: Final = 3
 
@@ -345,8 +348,9 @@ class Search:
 
     def _with_factor(self, structure: int) -> Iterator[Match]:
         """Matches with so many changes and a scale that has no name; the same for other weights of this size."""
+        most = min(self._budget + FITTING, MOST_EVALUATIONS)
         for layout, variant, changes in self._variants(structure):
-            if changes != structure or variant.merge == "values" or self.evaluations > self._budget + FITTING:
+            if changes != structure or variant.merge == "values" or self.evaluations > most:
                 continue
             fitted = self._fitted(self._first, layout, variant)
             if fitted is None or not self._is_constant(layout, variant, fitted[0]):

@@ -21,6 +21,7 @@ from grader.forkserver import Fate
 from grader.model import Attempt, CheckResult, Isolation, Job, Loading, Outcome, SecondLook
 from grader.notebooks.bindings import last_bindings
 from grader.orders import Finished, FromExaminer, Hire, Hired, Order, Post, Reported, Retire, Retired
+from grader.submissions.definitions import with_lines
 from grader.submissions.excerpts import excerpts
 from grader.walls import NOT_LOCKED
 
@@ -63,6 +64,7 @@ class Told:
         """The attempt as a value. A check without a result is our failure."""
         attempt = _attempt(job, self.results, self.seconds, isolation=isolation)
         whole = attempt if self.finished is None else _complete(attempt, self.finished, self.second)
+        whole = with_lines(whole, job.submission, job.match)
         return msgspec.structs.replace(whole, excerpts=excerpts(job.submission, whole))
 
 
