@@ -29,7 +29,7 @@ class Nursery:
         """`memory` is the most that the address space of any child will be limited to."""
         self._plan = plan
         self._memory = memory + RESERVE
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(secrets.randbelow(1 << 16))  # what is limited by user, no other grader shares
         self._made: list[Group] = []
         self._idle: list[Group] = []
         self._taken: dict[int, Group] = {}

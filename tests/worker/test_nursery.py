@@ -184,6 +184,18 @@ def test_children_get_locks_one_after_the_other(nursery, plan):
     assert len(set(users)) == (1 if plan.users is None else 3)
 
 
+def test_two_graders_on_one_machine_have_users_of_their_own(plan):
+    if plan.users is None:
+        pytest.skip("users cannot be changed here")
+    users = []
+    for nursery in (Nursery(plan, memory=MEMORY) for _ in range(8)):
+        end(nursery, start(nursery))
+        users.append(nursery.lock._user)
+        nursery.close()
+
+    assert len(set(users)) > 4  # where there are few users, some may meet
+
+
 def test_without_groups_children_are_forked_all_the_same(plan, monkeypatch):
     nursery = Nursery(plan, memory=MEMORY)
     nursery._grouping = False
