@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 
 from grader.errors import GraderError
-from grader.executors.rooms import QUIET
+from grader.executors.rooms import QUIET, scratch_folder
 from grader.executors.warm import WarmProcess
 from grader.model import Limits
 from grader.walls import Walls
@@ -21,7 +20,7 @@ def inspect() -> Walls:
         GraderError: no worker can be started here.
     """
     require_linux()
-    scratch = os.path.realpath(tempfile.mkdtemp(prefix="grader-"))
+    scratch = str(scratch_folder())
     os.chmod(scratch, 0o711)
     try:
         worker = WarmProcess("worker", environment=QUIET, arguments=[scratch, str(Limits().memory)])

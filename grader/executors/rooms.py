@@ -23,6 +23,9 @@ QUIET: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LANG": "C.UTF-8
 """One thread, so that forking is safe, and nothing that says who or where we are."""
 
 
+LONGEST_PLACE: Final = 60
+SHORT_PLACES: Final = ("/tmp", "/var/tmp")
+
 HASTE: Final = 2.0
 """Seconds for a process that did not answer to end by itself."""
 
@@ -39,7 +42,7 @@ class Rooms:
         self._setup = msgspec.json.encode(Setup(courses=tuple(map(course, assignments))))
         self._memory = max((assignment.limits.memory for assignment in assignments), default=Limits().memory)
         self._least = isolation
-        self._scratch = Path(os.path.realpath(tempfile.mkdtemp(prefix="grader-")))
+        self._scratch = scratch_folder()
         self._reviving = threading.Lock()
         self.turns = Turns()
         self._processes: dict[str, WarmProcess] = {}
@@ -140,6 +143,15 @@ class Rooms:
     def isolation(self) -> Isolation:
         """What the worker process found out about its children."""
         return _isolation(self._processes["worker"])
+
+
+def scratch_folder() -> Path:
+    """A new temporary folder. Sockets lie in it, and the path of one has room for 107 characters: where the usual place
+    has a long path, another is taken if there is one."""
+    usual = os.path.realpath(tempfile.gettempdir())
+    places = [usual] if len(usual) <= LONGEST_PLACE else [*SHORT_PLACES, usual]
+    chosen = next((place for place in places if os.access(place, os.W_OK | os.X_OK)), usual)
+    return Path(os.path.realpath(tempfile.mkdtemp(prefix="grader-", dir=chosen)))
 
 
 class Turns:

@@ -73,7 +73,8 @@ def perform(control: socket.socket, bundle: Bundle, kernel: Kernel, home: Path, 
         sequence, request = connection.receive(deadline=math.inf)
         if isinstance(request, wire.Execute):
             stage = Stage(control, stream, sequence, request, bundle, lock)
-            executed, pid = _run(stage, kernel, home / "kernel")
+            address = os.path.relpath(home / "kernel")  # a socket's whole path has room for 107 characters
+            executed, pid = _run(stage, kernel, address)
             if executed.alive:
                 os.waitpid(pid, 0)
                 return
@@ -81,7 +82,7 @@ def perform(control: socket.socket, bundle: Bundle, kernel: Kernel, home: Path, 
             connection.receive(deadline=math.inf)  # the examiner hangs up
 
 
-def _run(stage: Stage, kernel: Kernel, address: Path) -> tuple[wire.Executed, int]:
+def _run(stage: Stage, kernel: Kernel, address: str) -> tuple[wire.Executed, int]:
     """Fork the kernel, run the cells, tell the kernel to take over. Returns what came of it, and the kernel's pid."""
     request = stage.request
     awaited, bound = os.pipe()
@@ -95,7 +96,7 @@ def _run(stage: Stage, kernel: Kernel, address: Path) -> tuple[wire.Executed, in
     theirs.close()
     executed = player.play(
         [cell.source for cell in stage.bundle.notebooks[request.file]],
-        str(address),
+        address,
         pid=pid,
         bound=awaited,
         seconds=request.seconds,
@@ -109,7 +110,7 @@ def _run(stage: Stage, kernel: Kernel, address: Path) -> tuple[wire.Executed, in
     return executed, pid
 
 
-def _play(stage: Stage, kernel: Kernel, address: Path, bound: int, link: socket.socket) -> None:
+def _play(stage: Stage, kernel: Kernel, address: str, bound: int, link: socket.socket) -> None:
     """The kernel's life."""
     file = stage.request.file
     privileges.die_with_parent()
@@ -118,7 +119,7 @@ def _play(stage: Stage, kernel: Kernel, address: Path, bound: int, link: socket.
     sys.path.append(os.getcwd())  # for modules that cells write; the last place, so that none replaces a library
     reseed(stage.request.seed)
     kernel.play(
-        str(address),
+        address,
         stage.bundle.listings(file),
         bound=bound,
         connected=stage.lock.tighten,
