@@ -13,7 +13,7 @@ grade: .venv/grading
 	$(BIN)/grade submissions/
 
 test: .venv/developing browser
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(BURDENS:%=--ignore=%)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(BURDENS:%=--ignore=%)
 	$(BIN)/python -m pytest $(BURDENS)
 
 check: .venv/developing
