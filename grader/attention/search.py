@@ -45,7 +45,7 @@ EVALUATIONS: Final = 3000
 FITTING: Final = 1500
 """What may be tried beyond that to find a number without a name."""
 
-MOST_EVALUATIONS: Final = 5000
+MOST_EVALUATIONS: Final = 4000
 """What may be tried in all, whatever for: less than two seconds of computing."""
 
 MOST_CHANGES: Final = 4
