@@ -42,11 +42,8 @@ from grader.attention.variants import LINEAR, Variant
 EVALUATIONS: Final = 3000
 """What may be tried for one module: less than a second of computing."""
 
-FITTING: Final = 1500
-"""What may be tried beyond that to find a number without a name."""
-
-MOST_EVALUATIONS: Final = 4000
-"""What may be tried in all, whatever for: less than two seconds of computing."""
+FITTING_UNTIL: Final = 4000
+"""Numbers without a name are looked for until so much was tried in all."""
 
 MOST_CHANGES: Final = 4
 MOST_CHANGES_OF_VALUES: Final = 3
@@ -348,9 +345,8 @@ class Search:
 
     def _with_factor(self, structure: int) -> Iterator[Match]:
         """Matches with so many changes and a scale that has no name; the same for other weights of this size."""
-        most = min(self._budget + FITTING, MOST_EVALUATIONS)
         for layout, variant, changes in self._variants(structure):
-            if changes != structure or variant.merge == "values" or self.evaluations > most:
+            if changes != structure or variant.merge == "values" or self.evaluations > FITTING_UNTIL:
                 continue
             fitted = self._fitted(self._first, layout, variant)
             if fitted is None or not self._is_constant(layout, variant, fitted[0]):

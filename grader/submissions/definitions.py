@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from grader.model import Attempt, Finding, Match, Place, SourceFile, Submission
-from grader.policy.trees import parsed
+from grader.notebooks import located
+from grader.policy import Program, top_level
 
 Node = ast.stmt | ast.expr
 Find = Callable[[ast.ClassDef], Iterator[Node]]
@@ -39,27 +40,17 @@ def _placed(finding: Finding, places: Mapping[str, Place]) -> Finding:
 def _places(ids: set[str], submission: Submission, match: Match) -> dict[str, Place]:
     """A line for each id, in the last class of the graded name."""
     file = next((file for file in submission.files if file.path == match.file), None)
-    found: dict[str, Place] = {}
-    for cell, text, source in _parts(file) if file is not None else ():
-        tree = parsed(text)
-        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)] if tree is not None else []
-        for graded in (each for each in classes if each.name == match.target):
-            lines = source.splitlines()
-            for id_ in ids:
-                line = next((node.lineno for node in SHOWN_BY[id_](graded)), None)
-                if line is not None and line <= len(lines):
-                    found[id_] = Place(file=match.file, line=line, source=lines[line - 1].strip(), cell=cell)
-    return found
+    tree = None if file is None else Program((file,)).trees.get(file.path)
+    if file is None or tree is None:
+        return {}
+    classes = [node for node, _ in top_level(tree) if isinstance(node, ast.ClassDef) and node.name == match.target]
+    lines = {id_: next((node.lineno for node in SHOWN_BY[id_](classes[-1])), None) for id_ in ids} if classes else {}
+    return {id_: _place(file, line) for id_, line in lines.items() if line is not None}
 
 
-def _parts(file: SourceFile) -> Iterator[tuple[int | None, str, str]]:
-    """A module, or the cells of a notebook: the number, what is run of it, and how it was written."""
-    if not file.cells:
-        text = file.content.decode("utf-8-sig", errors="replace")
-        yield None, text, text
-        return
-    for cell in file.cells:
-        yield cell.number, cell.python or "", cell.source
+def _place(file: SourceFile, line: int) -> Place:
+    cell, within = located(file, line)
+    return Place(file=file.path, line=within, cell=cell)
 
 
 # -- where to look -----------------------------------------------------------------------------------------------------
