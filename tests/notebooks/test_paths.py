@@ -31,7 +31,7 @@ from .cases import CASES, MARK, RICH, Case
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LIMITS = {"seconds": "20", "check_seconds": "3", "import_seconds": "2", "cell_seconds": "1", "notebook_seconds": "6"}
+LIMITS = {"seconds": "20", "check_seconds": "3", "import_seconds": "2", "cell_seconds": "2", "notebook_seconds": "6"}
 LOADING = {
     "executed": Loading.EXECUTED,
     "partly": Loading.PARTLY,
