@@ -221,12 +221,12 @@ def _legend(scale: Scale) -> Legend:
 
 
 def _panel(kind: str, matrix: Matrix, tokens: tuple[str, ...], scale: Scale, *, written: bool) -> Panel:
-    cells = Markup("".join(_row(number, row, tokens, scale, written=written) for number, row in enumerate(matrix)))
-    return Panel(kind=kind, cells=cells)
-
-
-def _row(number: int, row: Sequence[Number], tokens: tuple[str, ...], scale: Scale, *, written: bool) -> str:
     names = [escape(token) for token in tokens]
+    rows = (_row(number, row, names, scale, written=written) for number, row in enumerate(matrix))
+    return Panel(kind=kind, cells=Markup("".join(rows)))
+
+
+def _row(number: int, row: Sequence[Number], names: list[str], scale: Scale, *, written: bool) -> str:
     cells = (
         _cell(CELL * column, value, f"{names[number]} → {names[column]}", scale, written=written)
         for column, value in enumerate(row)
@@ -235,14 +235,15 @@ def _row(number: int, row: Sequence[Number], tokens: tuple[str, ...], scale: Sca
 
 
 def _cell(x: int, value: Number, between: str, scale: Scale, *, written: bool) -> str:
-    title = f"<title>{between}: {escape(shown(value))}</title>"
     if value is None:
+        title = f"<title>{between}: {escape(shown(None))}</title>"
         hatch = "".join(f"M{x + step} {CELL}L{x + CELL} {step}M{x} {step}L{x + step} 0" for step in (0, 8, 16))
         return f'<path class="nan" d="M{x} 0h{CELL}v{CELL}h-{CELL}z">{title}</path><path class="hatch" d="{hatch}"/>'
     colour, dark = scale.colour(value)
     text = _short(value, signed=scale.least < 0) if written else ""
     ink = "light" if dark else "dark"
     number = f'<text class="{ink}" x="{x + CELL // 2}" y="16">{text}</text>' if text else ""
+    title = f"<title>{between}: {shown(value)}</title>"
     return f'<rect x="{x}" width="{CELL}" height="{CELL}" fill="{colour}">{title}</rect>{number}'
 
 

@@ -6,6 +6,7 @@ any of that stands in code as a whole.
 
 from __future__ import annotations
 
+import functools
 import re
 
 from grader.reports import wording
@@ -24,7 +25,9 @@ _LINKS_ITSELF = re.compile(
 """What GitHub, GitLab or an LMS turns into a mention, a link, a reference, an emoji or a formula even when escaped."""
 _LONGEST = 2000  # characters of a text that a template does not cut by itself; none of ours is as long
 _AHEAD = 4  # times as much text is looked at as may be shown: spaces in a row become one
+_ACTIVE = re.compile(r"[&<>\\`*_\[\]|~]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_START = re.compile(r"^([#+=/-]|\d+(?=[.)]))")
 
 
 def finalized(value: object) -> object:
@@ -38,6 +41,7 @@ def said(key: str, /, **values: object) -> Markdown:
     return Markdown(text.format(**{name: finalized(value) for name, value in values.items()}))
 
 
+@functools.lru_cache(4096)  # titles and hints stand in the report of every student
 def prose(text: str, limit: int | None = None) -> Markdown:
     """Text on one line, escaped, or in code if anything in it might come alive all the same."""
     if limit is None:
@@ -47,9 +51,11 @@ def prose(text: str, limit: int | None = None) -> Markdown:
         text = wording.show(" ".join(beginning.split()), limit, more=len(text) - len(beginning))
     if _LINKS_ITSELF.search(text):
         return _between_backticks(text)
-    text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
-    text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
-    return Markdown(re.sub(r"^([#+=/-]|\d+(?=[.)]))", _escape_start, text))
+    return Markdown(_START.sub(_escape_start, _ACTIVE.sub(_escape, text)))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _ENTITIES.get(found[0], f"\\{found[0]}")
 
 
 def _escape_start(found: re.Match[str]) -> str:

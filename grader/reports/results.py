@@ -8,6 +8,8 @@ import re
 from collections.abc import Sized
 from typing import TypeAlias
 
+import msgspec
+
 from grader.model import (
     AttentionPicture,
     CellRun,
@@ -44,15 +46,15 @@ _TOKENS = 20
 _PATH = 1_000
 _NUMBERS = re.compile(r"\[\n\s+((?:(?:-?[0-9.e+-]+|null),\n\s+)*(?:-?[0-9.e+-]+|null))\n\s+\]")
 """A list of numbers, each on a line of its own; strings hold no line feeds, so it is never inside one."""
-_SUSPECT = re.compile(r"[^\n -~]+|(?<=#)#(?=\w*\[)")
+_SUSPECT = re.compile(r"[^ -~]+|(?<=#)#(?=\w*\[)")
 """What may be hidden; and what a log of GitHub Actions or Azure Pipelines takes for a command, `##[error]`."""
 
 
 def render(cohort: Cohort) -> dict[str, bytes]:
     """The one file of this format: UTF-8, keys in a fixed order, characters that cannot be seen as `\\u` escapes."""
-    text = json.dumps(_cohort(cohort), indent=2, ensure_ascii=False, allow_nan=False)
-    text = _NUMBERS.sub(lambda found: f"[{', '.join(found[1].split())}]".replace(",,", ","), text)
-    return {FILE: (_SUSPECT.sub(_escape_hidden, text) + "\n").encode()}
+    text = json.dumps(_cohort(cohort), ensure_ascii=False, allow_nan=False)
+    text = msgspec.json.format(_SUSPECT.sub(_escape_hidden, text), indent=2)
+    return {FILE: (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode()}
 
 
 def _cohort(cohort: Cohort) -> Json:

@@ -6,6 +6,7 @@ have lines of its own stands behind a bar.
 
 from __future__ import annotations
 
+import functools
 import textwrap
 import unicodedata
 from typing import Final
@@ -24,13 +25,17 @@ def finalized(value: object) -> object:
     return visible(value, multiline=True) if isinstance(value, str) else value
 
 
+@functools.lru_cache(4096)  # titles and hints stand in the report of every student
 def wrapped(text: str, limit: int | None = None, first: str = "", rest: str | None = None) -> str:
     """Text as one paragraph; `first` stands before its first line, `rest` before the others."""
     kept = text if limit is None else text[: _AHEAD * limit]
     words = " ".join(kept.split())
     shown = visible(words) if limit is None else show(words, limit, more=len(text) - len(kept))
+    width = _width(shown)
+    if shown and len(first) + len(shown) <= width:
+        return first + shown
     indent = " " * len(first) if rest is None else rest
-    lines = textwrap.wrap(shown, _width(shown), initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
+    lines = textwrap.wrap(shown, width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
     return "\n".join(lines) or first.rstrip()
 
 

@@ -48,7 +48,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An instructor's folder with a class of one."""
     folder = tmp_path_factory.mktemp("course")
     for name in ("assignments", "solutions"):
-        (folder / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / name, folder / name)
     (folder / "submissions" / "ada").mkdir(parents=True)
     shutil.copy(CORRECT, folder / "submissions" / "ada" / "attention.py")
     return folder
@@ -94,6 +94,21 @@ def test_every_command_for_ci_works(command: str, repository: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_template_for_instructors_adds_to_ours(course: Path) -> None:
+    """After the commands above, which are run first."""
+    [template] = re.findall(r"```jinja\n(.*?)```", (DOCS / "instructors.md").read_text(encoding="utf-8"), re.DOTALL)
+    own = course / "assignments" / "self-attention" / "templates" / "student.html"
+    own.parent.mkdir()
+    page = course / "reports" / "self-attention" / "ada.html"
+    before = page.read_text(encoding="utf-8")
+    own.write_text(template, encoding="utf-8")
+
+    assert run("grade report submissions/", course).returncode == 0
+    after = page.read_text(encoding="utf-8")
+    assert "<p>Office hours: Tuesday at ten, room 4.</p>" in after
+    assert after.startswith(before[: before.index("</main>")].rstrip())
+
+
 def test_what_the_pages_say_is_written_is_written(course: Path, repository: Path) -> None:
     """After the commands above, which are run first."""
     for page, folder in (("instructors.md", course), ("ci.md", repository)):
@@ -101,6 +116,8 @@ def test_what_the_pages_say_is_written_is_written(course: Path, repository: Path
         assert len(named) >= 4
         assert not [name for name in named if not (folder / "reports" / name).is_file()]
     assert (course / "self-attention.zip").is_file()
+    assert (course / "handout" / "cross_attention.ipynb").is_file()
+    assert "example.org/grader.git" in (course / "for-students" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
