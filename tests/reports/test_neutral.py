@@ -147,7 +147,7 @@ OF_CLASS_PAGE: dict[str, set[str]] = {
     "span": {"title"},
     "p": {"data-text", "role"}, "nav": {"aria-label"}, "a": {"title"}, "section": {"id"}, "h3": {"id"},
     "ul": {"aria-hidden"}, "div": {"role", "hidden", "tabindex", "aria-label"}, "tr": {"data-m", "data-lost", "id"},
-    "td": {"colspan"}, "dl": set(), "dt": set(), "dd": set(), "label": set(), "script": set(), "select": set(),
+    "td": set(), "dl": set(), "dt": set(), "dd": set(), "label": set(), "script": set(), "select": set(),
     "input": {"spellcheck", "autocomplete", "type"}, "option": {"value"}, "optgroup": {"label"}, "thead": set(),
 }  # fmt: skip
 COLOURED = set("ksmcfb")

@@ -19,7 +19,7 @@ for (const controls of document.querySelectorAll(".c-find")) {
     if (choice.value === "lost") return "lost" in row.dataset;
     if (choice.value === "look") return row.classList.contains("look");
     if (kind === "m") return (row.dataset.m ?? "").includes(` ${number} `);
-    return row.cells.length > 4 ? row.cells[2 + Number(number)].className !== "p" : false;
+    return !["", "p"].includes(row.cells[2 + Number(number)].className);
   };
   const filter = () => {
     const text = search.value.trim().toLowerCase();
