@@ -41,7 +41,8 @@ class Bench:
         elements: all its learnable elements, and the constants 0 and 1.
         layouts: the ways to read them.
         experiment: what its gradients said; None where they said nothing.
-        one_token: an input of one token, and the output; None where it answers none.
+        one_token: an input of one token, and what becomes of it; None where it answers none.
+        is_overheard: whether that is what a neighbour hears, since a token by itself has nothing to look at.
         plain: without a mask.
         masked: under masks; empty where it takes none, or answers with nothing but nan.
         refusal: what it said instead of an answer under a mask.
@@ -56,6 +57,7 @@ class Bench:
     layouts: tuple[Layout, ...]
     experiment: Experiment | None
     one_token: tuple[Tensor, Tensor] | None
+    is_overheard: bool = False
     plain: Trial
     masked: tuple[Trial, ...] = ()
     refusal: str = ""
@@ -123,6 +125,9 @@ def set_up(subject: Subject, asked: Questions, *, generator: Generator, loud: bo
         decimals=decimals,
         subject=subject,
     )
+    if bench.one_token is None:
+        bench.one_token = _overheard(subject, asked.one_token, x[:1, :1])
+        bench.is_overheard = bench.one_token is not None
     _ask_with_masks(bench, subject, asked, loud=loud)
     return bench
 
@@ -168,6 +173,16 @@ def _one_token(subject: Subject, x: Tensor) -> tuple[Tensor, Tensor] | None:
     except NoAnswer:
         return None
     return (x, output) if output.dim() == 3 and bool(output.isfinite().all()) else None
+
+
+def _overheard(subject: Subject, x: Tensor, neighbour: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What the token becomes for the one after it, where tokens look only at those before them: not at themselves."""
+    try:
+        output = subject(torch.cat((x, neighbour), dim=1))
+    except NoAnswer:
+        return None
+    is_so = output.dim() == 3 and output.shape[1] == 2 and not bool(output[:, 0].isfinite().any())
+    return (x, output[:, 1:]) if is_so and bool(output[:, 1].isfinite().all()) else None
 
 
 def _ask_with_masks(bench: Bench, subject: Subject, asked: Questions, *, loud: bool) -> None:

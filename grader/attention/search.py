@@ -175,20 +175,29 @@ class Search:
         if bench.one_token is None:
             return {layout.name: untested_paths(layout, bench.num_heads) for layout in bench.layouts}
         for changes in range(MOST_CHANGES_OF_VALUES + 1):
-            found = {
-                layout.name: value_paths(
-                    *bench.one_token,
-                    layout,
-                    bench.elements,
-                    heads=bench.num_heads,
-                    tolerance=tolerance,
-                    changes=changes,
-                )
-                for layout in bench.layouts
-            }
+            found = self._paths_with(changes, tolerance)
             if any(found.values()):
-                return found
+                bare = self._paths_with(changes + 1, tolerance, bare=True)  # the only projection may be the last one
+                return {name: [*paths, *bare[name]] for name, paths in found.items()}
+        if bench.is_overheard:  # a neighbour may hear more than that
+            return {layout.name: untested_paths(layout, bench.num_heads) for layout in bench.layouts}
         return {}
+
+    def _paths_with(self, changes: int, tolerance: float, *, bare: bool = False) -> dict[str, list[ValuePath]]:
+        bench = self._first
+        assert bench.one_token is not None
+        return {
+            layout.name: value_paths(
+                *bench.one_token,
+                layout,
+                bench.elements,
+                heads=bench.num_heads,
+                tolerance=tolerance,
+                changes=changes,
+                bare=bare,
+            )
+            for layout in bench.layouts
+        }
 
     # -- without a mask ------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,15 @@ class ValuePath:
 
 
 def value_paths(
-    x: Tensor, output: Tensor, layout: Layout, elements: Tensor, *, heads: int, tolerance: float, changes: int
+    x: Tensor,
+    output: Tensor,
+    layout: Layout,
+    elements: Tensor,
+    *,
+    heads: int,
+    tolerance: float,
+    changes: int,
+    bare: bool = False,
 ) -> list[ValuePath]:
     """The ways with so many changes that explain the output of one token.
 
@@ -70,11 +78,13 @@ def value_paths(
         heads: how many heads share the features.
         tolerance: the relative error of a match.
         changes: how many steps are not the reference's.
+        bare: whether only ways in which the tokens themselves are the values are meant.
     """
     explaining = [
         (option, weighted)
         for option in _options(layout, heads, changes)
-        if (weighted := _explains(option, x, output, layout, elements, heads, tolerance)) is not None
+        if not (bare and option.value != IDENTITY)
+        and (weighted := _explains(option, x, output, layout, elements, heads, tolerance)) is not None
     ]
     exact = [option for option, weighted in explaining if not weighted]
     return exact or [replace(option, weighted=True) for option, _ in explaining]

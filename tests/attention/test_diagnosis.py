@@ -149,6 +149,24 @@ class OutputUnused(Textbook):
         self.out, self.last = nn.Identity(), self.out  # type: ignore[assignment]
 
 
+class NothingProjected(Textbook):
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.split(x), self.split(x), self.split(x)
+
+
+class OneBigHead(Textbook):
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__(embed_dim, 1, dropout)
+
+
+class LooksOnlyBack(Textbook):
+    """Always causal, and not even at itself: the first token has nothing to look at, and becomes nan."""
+
+    def masked(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        before = torch.ones_like(scores).tril(-1) == 0
+        return super().masked(scores, mask).masked_fill(before, -math.inf)
+
+
 class Rounded(Textbook):
     def finished(self, output: Tensor, x: Tensor) -> Tensor:
         return output.round(decimals=4)
@@ -298,6 +316,9 @@ SEVERAL: dict[frozenset[str], type[Textbook]] = {
     frozenset({"merge-view-no-transpose", "scale-missing", "mask-fill-zero"}): type(
         "F", (Unmoved, ONE["scale-missing"], ONE["mask-fill-zero"]), {}
     ),
+    frozenset({"no-projections", "heads-not-split"}): type("G", (NothingProjected, OneBigHead), {}),
+    frozenset({"mask-off-by-one-no-self", "value-uses-key"}): type("H", (LooksOnlyBack, ValuesAreKeys), {}),
+    frozenset({"mask-off-by-one-no-self", "no-projections"}): type("I", (LooksOnlyBack, NothingProjected), {}),
 }
 
 
