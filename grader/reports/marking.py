@@ -27,7 +27,7 @@ _LONGEST = 2000  # characters of a text that a template does not cut by itself; 
 _AHEAD = 4  # times as much text is looked at as may be shown: spaces in a row become one
 _ACTIVE = re.compile(r"[&<>\\`*_\[\]|~]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_START = re.compile(r"^([#+=/-]|\d+(?=[.)]))")
+_START = re.compile(r"^([#+=/-]|\d+(?=[.)](?:\s|$)))")
 
 
 def finalized(value: object) -> object:

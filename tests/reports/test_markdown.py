@@ -130,3 +130,8 @@ def test_a_comment_is_short_enough_for_github() -> None:
 
 def test_prose_stays_readable_where_nothing_is_dangerous() -> None:
     assert marking.prose("Your output equals 1/sqrt(d), to 1e-12.") == "Your output equals 1/sqrt(d), to 1e-12."
+
+
+@pytest.mark.parametrize(("text", "escaped"), [("0.5 of 2", "0.5 of 2"), ("1. a", "&#49;. a"), ("2)", "&#50;)")])
+def test_a_number_is_escaped_where_it_would_begin_a_list_and_nowhere_else(text, escaped):
+    assert marking.prose(text) == escaped
