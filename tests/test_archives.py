@@ -468,7 +468,7 @@ def test_an_archive_that_was_cut_off_anywhere_is_never_read_as_if_it_were_whole(
     "pack", [zipped, tarred, lambda *items: tarred(*items, mode="w:gz")], ids=["zip", "tar", "tgz"]
 )
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_is_damaged_ends_in_files_or_in_a_reason(pack: Callable[..., bytes], data: st.DataObject):
     content = bytearray(pack(("a/1.py", b"x" * 700), ("zoë.py", b"y" * 20)))
     for _ in range(data.draw(st.integers(1, 4))):

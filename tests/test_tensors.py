@@ -284,7 +284,7 @@ def test_a_hollow_that_no_tensor_can_be_made_of_is_a_wire_error(hollow):
         hollow_tensor(hollow)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(sorted(wire.ITEM_SIZE)),
     st.lists(st.sampled_from([-1, 0, 1, 2, 3, WIDE, WIDE + 1, 1 << 31, 1 << 63]), max_size=9),

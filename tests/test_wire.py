@@ -699,7 +699,7 @@ def damaged_frames(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(damaged_frames())
 def test_a_damaged_frame_is_a_message_or_a_wire_error_and_nothing_else(content):
     ours, theirs = socket.socketpair()
@@ -771,7 +771,7 @@ def mutated(content: bytes, dice: random.Random) -> bytes:
     return bytes(damaged)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([*wire.ITEM_SIZE, "x"]), st.lists(st.integers(-2, 1 << 33), max_size=10), st.binary(max_size=64))
 def test_any_array_is_sound_or_refused(dtype, shape, data):
     array = Array(dtype, tuple(shape), data)

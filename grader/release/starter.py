@@ -17,7 +17,7 @@ from grader.errors import ConfigurationError
 BEGIN: Final = "### BEGIN SOLUTION"
 END: Final = "### END SOLUTION"
 MARK: Final = re.compile(r"^\s*#{2,}\s*(BEGIN|END)\s+SOLUTIONS?\s*$", re.IGNORECASE)
-TODO: Final = "# YOUR CODE HERE"
+YOURS: Final = "# YOUR CODE HERE"
 TOLD: Final = "is not written yet"
 
 
@@ -93,8 +93,8 @@ def _placeholder(source: str, lines: list[str], begin: int, end: int) -> list[st
     indent = inside[: len(inside) - len(inside.lstrip())]
     owner = _function_at(ast.parse(source), begin + 1)
     if owner is None:
-        return [f"{indent}{TODO}"]
-    return [f"{indent}{TODO}, in the place of the next line", f'{indent}raise NotImplementedError("{owner} {TOLD}")']
+        return [f"{indent}{YOURS}"]
+    return [f"{indent}{YOURS}, in the place of the next line", f'{indent}raise NotImplementedError("{owner} {TOLD}")']
 
 
 def _function_at(tree: ast.Module, line: int) -> str | None:

@@ -213,7 +213,7 @@ TYPES = st.sampled_from(("RuntimeError", "TypeError", "AttributeError", "NameErr
 
 
 @given(text=PIECES, type_=TYPES, source=PIECES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_at_any_line_is_explained_in_few_plain_words_or_not_at_all(text: str, type_: str, source: str) -> None:
     found = explained(text, type_, source)
 
