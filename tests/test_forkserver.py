@@ -24,7 +24,7 @@ WALLS = Walls(level=CONFINED, layers=(Layer(name="own root", stands=False, why="
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fork servers need Linux")
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a test gives up. What it waits for takes milliseconds."""
 
 
@@ -82,7 +82,7 @@ class Host:
 def in_server(control: socket.socket, theirs: socket.socket, child: Child, nursery: Nursery | None) -> None:
     code = 1
     try:
-        signal.alarm(30)  # whatever a test does, nothing of it stays
+        signal.alarm(120)  # whatever a test does, nothing of it stays
         control.close()
         ForkServer(theirs, nursery).serve(child)
         code = 0
@@ -258,7 +258,7 @@ def test_a_child_that_ignores_every_signal_is_killed_on_demand(start):
     fate = host.fate(b"loop_for_ever", kill=True)
 
     assert fate.signal == signal.SIGKILL
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_what_a_child_used_is_told(start):

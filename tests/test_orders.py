@@ -48,7 +48,7 @@ FINISHED = Finished(
 )
 
 
-def soon(seconds: float = 5.0) -> float:
+def soon(seconds: float = 60.0) -> float:
     return time.monotonic() + seconds
 
 

@@ -22,7 +22,7 @@ from grader.worker import branching
 QUIET = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "LANG": "C.UTF-8"}
 FILE = "attention.ipynb"
 MEMORY = 4 << 30
-PATIENCE = 40.0
+PATIENCE = 120.0
 
 
 class Performed:

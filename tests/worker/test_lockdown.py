@@ -121,7 +121,7 @@ def locked(
         os._exit(0)
     theirs.close()
     with ours:
-        ours.settimeout(20)
+        ours.settimeout(60)
         said = ours.recv(1 << 16)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

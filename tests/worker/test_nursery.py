@@ -28,7 +28,7 @@ needs_groups = pytest.mark.skipif(
 )
 MEMORY = 4 << 30
 BOUNDS = Bounds(memory=MEMORY, cpu_seconds=20)
-PATIENCE = 10.0
+PATIENCE = 60.0
 WITHOUT_NAMESPACES = Possible(kind=Kind.NONE, flags=0, reason="for a test")
 IMPOSSIBLE = 0x00000800
 """CLONE_SIGHAND, which the kernel refuses without shared memory."""
