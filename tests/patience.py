@@ -7,11 +7,36 @@ long, and is told the longer one. A corpus names the budgets as they are written
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeVar
 
 from grader.executors.crowding import MOST
 
 TOLD = re.compile(r"\bafter (\d+) seconds")
+
+
+TRIES: Final = 3
+"""A machine that does more is late now and then; what is too slow is late each time."""
+
+
+class Timed(Protocol):
+    """What took a while."""
+
+    @property
+    def seconds(self) -> float:
+        """How long."""
+
+
+Done = TypeVar("Done", bound=Timed)
+
+
+def promptly(act: Callable[[], Done], *, within: float) -> Done:
+    """The first of a few tries that took less than so many seconds; where none did, the last one."""
+    for _ in range(TRIES - 1):
+        done = act()
+        if done.seconds < within:
+            return done
+    return act()
 
 
 def as_written(text: str, *budgets: int) -> str:

@@ -545,7 +545,7 @@ def test_the_soft_budget_ends_what_does_not_end_and_tells_the_line(statement):
     started = time.monotonic()
     raised = asking.call(seconds=0.1)
 
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 2
     assert (raised.type, raised.overtime) == ("Overtime", True)
     assert raised.frames[0] == wire.Frame(FILE, 6, "__call__", statement)
 

@@ -301,7 +301,7 @@ def test_a_peer_that_drips_gains_no_time(pair):
 
     def drip() -> None:
         for byte in content:
-            if stop.wait(0.1):
+            if stop.wait(0.02):
                 return
             peer.sendall(bytes([byte]))
 
@@ -314,7 +314,7 @@ def test_a_peer_that_drips_gains_no_time(pair):
     stop.set()
     thread.join()
 
-    assert 0.28 < elapsed < 0.05 * len(content)
+    assert 0.28 < elapsed < 0.9
 
 
 def test_a_peer_that_never_reads_hits_the_deadline_of_sending(pair):
@@ -324,7 +324,7 @@ def test_a_peer_that_never_reads_hits_the_deadline_of_sending(pair):
     with pytest.raises(DeadlinePassed):
         connection.send(large, sequence=1, deadline=started + 0.2)
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 0.9
 
 
 def test_a_silent_peer_hits_the_deadline(pair):

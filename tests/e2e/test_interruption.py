@@ -39,7 +39,7 @@ class Stopped:
         seconds: how long that took after the signal.
         processes: how many processes there were when the signal was sent, the command's own included.
         kernels: how many of them ran the cells of a notebook.
-        survivors: those of them that were still there 10 seconds after the command was gone.
+        survivors: those of them that were still there 3 seconds after the command was gone.
         stored: the students whose attempts were in the store then.
     """
 
@@ -118,7 +118,7 @@ class Running:
             seconds=seconds,
             processes=len(family.members),
             kernels=len(family.kernels()),
-            survivors=family.survivors(patience=10.0),
+            survivors=family.survivors(patience=3.0),
             stored=frozenset(self.stored()),
             out=out,
             err=err,
@@ -251,7 +251,7 @@ def test_ctrl_c_ends_the_command_with_130_and_without_a_traceback(story):
 def test_ctrl_c_does_not_wait_for_what_is_being_examined(story):
     assert story.stopped.processes >= 4
     assert story.stopped.kernels >= 1
-    assert story.stopped.seconds < 8
+    assert story.stopped.seconds < 4
 
 
 def test_ctrl_c_leaves_nothing_running(story):

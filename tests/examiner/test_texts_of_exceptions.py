@@ -228,7 +228,7 @@ def test_a_very_long_text_costs_next_to_nothing(piece: str) -> None:
     explained(many, many, many)
     clash(many)
 
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 1.0
 
 
 def test_only_the_beginning_of_a_text_is_read() -> None:

@@ -223,7 +223,7 @@ def test_a_process_that_does_not_answer_is_ended_as_a_whole_when_its_patience_is
 
     assert fate == Fate(signal=9)
     assert child.ended
-    assert PATIENCE <= seconds < PATIENCE + 30
+    assert PATIENCE <= seconds < PATIENCE + 1
 
 
 def test_after_that_the_next_worker_runs_the_notebook_again(performance, rooms, stream):
@@ -234,8 +234,7 @@ def test_after_that_the_next_worker_runs_the_notebook_again(performance, rooms, 
     assert [child.ended for child in rooms.spawned] == [True, False]
 
 
-def test_a_process_that_hung_up_is_ended_without_waiting(performance, rooms, stream, monkeypatch):
-    monkeypatch.setattr("grader.executors.performance.PATIENCE", 60.0)
+def test_a_process_that_hung_up_is_ended_without_waiting(performance, rooms, stream):
     performance.serve(stream.fileno())
     [child] = rooms.spawned
     child.control.close()
@@ -243,7 +242,7 @@ def test_a_process_that_hung_up_is_ended_without_waiting(performance, rooms, str
     performance.end()
 
     assert child.ended
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 0.5
 
 
 def test_a_process_that_takes_no_more_messages_does_not_hold_the_host_up(performance, rooms, stream):
@@ -254,7 +253,7 @@ def test_a_process_that_takes_no_more_messages_does_not_hold_the_host_up(perform
         if len(rooms.spawned) > 1:
             break
 
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 5
 
 
 def test_closing_ends_the_process_and_removes_its_home(performance, rooms, stream):

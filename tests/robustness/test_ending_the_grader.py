@@ -166,7 +166,7 @@ def test_no_warm_process_had_to_be_started_again(run: Run) -> None:
 
 
 def test_the_attempts_cost_the_class_next_to_nothing(run: Run) -> None:
-    assert run.seconds < 240
+    assert run.seconds < 90
 
 
 def test_no_process_is_left(run: Run) -> None:

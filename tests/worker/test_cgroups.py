@@ -94,7 +94,7 @@ def test_killing_leaves_nobody_whatever_they_do(group):
         seconds = time.monotonic() - began
 
     assert gone
-    assert seconds < 10
+    assert seconds < 0.5
     assert not [pid for pid in group.members() if cgroups._alive(pid)]
 
 

@@ -15,6 +15,8 @@ from grader.worker.kernel import NO_DEBUGGER
 from grader.worker.offline import NO_INPUT
 from grader.worker.output import OUTPUT_CAP
 
+from ..patience import promptly
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm processes need Linux")
 
 A_CLASS = "class Kept:\n    def __init__(self):\n        self.value = 5"
@@ -91,12 +93,12 @@ def test_a_syntax_error_names_its_line(perform):
 
 
 def test_a_deep_recursion_is_reported_at_once_with_a_bounded_number_of_lines(perform):
-    performed = perform("def f(n):\n    return f(n + 1)\n\nf(0)")
+    performed = promptly(lambda: perform("def f(n):\n    return f(n + 1)\n\nf(0)"), within=2.0)
     [report] = performed.executed.cells
 
     assert report.type == "RecursionError"
     assert 1 < len(report.frames) <= 20
-    assert performed.seconds < 9
+    assert performed.seconds < 2
 
 
 # -- ending the notebook -----------------------------------------------------------------------------------------------
@@ -154,13 +156,15 @@ def test_values_that_json_has_no_words_for_can_be_shown_and_displayed(perform, v
     ],
 )
 def test_a_cell_that_breaks_what_ipykernel_needs_does_not_end_the_notebook(perform, line):
-    performed = perform(f"import sys\n{line}", "print('goes on')", "1 / 0", cell_seconds=18.0)
+    performed = promptly(
+        lambda: perform(f"import sys\n{line}", "print('goes on')", "1 / 0", cell_seconds=18.0), within=2.0
+    )
 
     assert outcomes(performed.executed)[3] == "raised"
     assert 2 not in outcomes(performed.executed)
     assert (1 in outcomes(performed.executed)) == ("1 / 0" in line or "del" in line)
     assert performed.executed.output == "goes on\n"
-    assert performed.seconds < 15
+    assert performed.seconds < 2
 
 
 def test_output_that_a_cell_redirects_stays_where_it_goes(perform):
@@ -345,9 +349,9 @@ def test_asking_for_a_password_fails_at_once(perform):
     ["%debug", "breakpoint()", "import pdb\npdb.set_trace()", "import sys\nsys.stdin.read()", "%pdb on"],
 )
 def test_what_waits_for_a_person_elsewhere_does_not_wait_here(perform, line):
-    performed = perform("1 / 0", line, "print('goes on')")
+    performed = promptly(lambda: perform("1 / 0", line, "print('goes on')"), within=5.0)
 
-    assert performed.seconds < 9
+    assert performed.seconds < 5
     assert performed.executed.alive
     assert performed.executed.output.endswith("goes on\n")
 
@@ -397,11 +401,11 @@ def test_what_is_printed_is_cut_however_much_it_is(perform):
     ],
 )
 def test_a_kernel_that_can_no_longer_answer_is_given_up_within_the_budgets(perform, line):
-    performed = perform(line, "print('goes on')", "x = 1", cell_seconds=1.0)
+    performed = promptly(lambda: perform(line, "print('goes on')", "x = 1", cell_seconds=1.0), within=5.0)
 
     assert not performed.executed.alive
     assert outcomes(performed.executed)[3] == "not-run"
-    assert performed.seconds < 18
+    assert performed.seconds < 1 + 1 + 3
 
 
 @pytest.mark.parametrize(
@@ -432,11 +436,13 @@ def test_a_cell_that_claims_to_be_done_is_still_stopped_and_the_others_run(perfo
         "kernel.session.send(kernel.iopub_socket, 'status', {'execution_state': 'idle'},"
         " parent=kernel.get_parent('shell'))\n"
     )
-    performed = perform(f"{claim}while True:\n    pass", "print('goes on')", cell_seconds=1.0)
+    performed = promptly(
+        lambda: perform(f"{claim}while True:\n    pass", "print('goes on')", cell_seconds=1.0), within=4.0
+    )
 
     assert outcomes(performed.executed) == {1: "interrupted"}
     assert performed.executed.output == "goes on\n"
-    assert performed.seconds < 15
+    assert performed.seconds < 4
 
 
 # -- what a fork finds -------------------------------------------------------------------------------------------------

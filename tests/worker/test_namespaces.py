@@ -130,7 +130,7 @@ def test_one_kill_ends_all_that_the_child_started_within_a_tenth_of_a_second(fla
     )
 
     assert started == 5
-    assert seconds < 10
+    assert seconds < 0.1
 
 
 def test_process_one_ignores_its_own_signals_but_not_faults_and_limits(flags):
